@@ -1,4 +1,5 @@
-# Sourced by setup --dev: a customer's program in each language that has an SDK, for tests/clients/test_other_sdks.py.
+# Sourced by setup --dev: a customer's program in each language that has an SDK, for tests/clients/test_other_sdks.py,
+# and programs of others on it: Cloud Custodian, Tencent's MCP server (test_custodian.py, test_mcp_server.py).
 # tests/clients/programs/<language> -> build/clients/<language>/run, or `why`, a sentence that says why there is none.
 
 client_programs() {
@@ -6,6 +7,8 @@ client_programs() {
   client_program go "$(command -v go || true)"
   client_program java "$(command -v javac >/dev/null && command -v mvn || true)"
   client_program node "$(command -v node || true)"
+  client_program custodian "$ENV/bin/python"
+  client_program mcp "$ENV/bin/python"
 }
 
 client_program() { # language, its toolchain here
@@ -58,4 +61,15 @@ program_in_java() {
 program_in_node() {
   npm_command
   told "${NPM[@]}" "${NPM_CI[@]}" && runs "'$(command -v node)' machine.mjs"
+}
+
+program_in_custodian() { python_program "$1" "Cloud Custodian" "-m c7n.cli"; }
+
+program_in_mcp() { python_program "$1" "Tencent's MCP server" "-c 'from mcp_server_cvm import main; main()'"; }
+
+python_program() { # Python, what it is, how it begins; its packages lie beside it, apart from those of the shop
+  "$1" -m pip install -q --no-input --disable-pip-version-check --no-deps --no-compile --require-hashes \
+    --only-binary :all: --target packages -r requirements.txt >"$LOG" 2>&1 ||
+    { ! grep 'DO NOT MATCH THE HASHES' "$LOG" >&2 && without "$2 could not be installed" for_now; return; }
+  runs "env PYTHONPATH=packages '$1' -S $3"
 }

@@ -19,8 +19,13 @@ def open_customer(name: str = "buyer", *, credit_minor: int = 1_000_000) -> tupl
     account = open_account.open_account(owner, name)
     if credit_minor:
         open_account.grant(account.id, credit_minor, "first")
-    keys = Ring({SECRET_ID: TestKey(account_id=account.id)})
-    return Client(application(services.API, services.LEGACY, keys=keys)), account.id
+    return client_of(account.id), account.id
+
+
+def client_of(account_id: int) -> Client:
+    """A client that signs for this account."""
+    keys = Ring({SECRET_ID: TestKey(account_id=account_id)})
+    return Client(application(services.API, services.LEGACY, keys=keys))
 
 
 def _digests() -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from tests.api.calling import Client
-from tests.api.customer import nothing_written, open_customer
+from tests.api.customer import client_of, nothing_written, open_customer
 from tests.api.signing import SECRET_ID
 from tests.api.test_cvm_purchase import HOURLY
 from tests.api.test_legacy import HOURLY as LEGACY_HOURLY
@@ -27,6 +27,7 @@ from vmart.customers.models import Account
 from vmart.customers.quotas import LEAST
 from vmart.events.models import Event
 from vmart.kernel import clock
+from vmart.policy import policy
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -338,6 +339,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ModifySecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has)}, 10),
     "DeleteSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
     "ReplaceSecurityGroupPolicy": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
+    "ReplaceSecurityGroupPolicies": (lambda has: {"SecurityGroupId": has.security, **_rules(has, PolicyIndex=0)}, 10),
     "AssociateSecurityGroups": (lambda has: {"InstanceIds": [has.running], "SecurityGroupIds": [has.security]}, 10),
     "DisassociateSecurityGroups": (lambda has: {"InstanceIds": [has.prepaid], "SecurityGroupIds": [has.joined]}, 10),
     "DescribeKeyPairs": (lambda has: {"KeyIds": [has.key]}, 1),
@@ -403,9 +405,18 @@ def test_every_action_is_here() -> None:
 
 
 @pytest.fixture
-def owner(delivering: None) -> tuple[Client, Things]:
+def owner(scene: Callable[[str, Callable[[], Any]], Any]) -> tuple[Client, Things]:
     """A customer with a running, a prepaid and a stopped machine, a key pair, and one that is the stopped machine's."""
-    client, _ = open_customer("owner")
+    account_id, has = scene("owner", _open_owner)
+    client = client_of(account_id)
+    for _ in range(2):  # reads catalog and prices, then looks whether they are still in force: once a second
+        assert "Error" not in client.call("InquiryPriceRunInstances", HOURLY).response
+    policy.dated()
+    return client, has
+
+
+def _open_owner() -> tuple[int, Things]:
+    client, account_id = open_customer("owner")
     key, bound = (
         client.call("CreateKeyPair", {"KeyName": name, "ProjectId": 0}).response["KeyPair"]["KeyId"]
         for name in ("k", "bound")
@@ -472,7 +483,7 @@ def owner(delivering: None) -> tuple[Client, Things]:
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response
-    return client, has
+    return account_id, has
 
 
 @pytest.mark.parametrize("action", WITH_THINGS)

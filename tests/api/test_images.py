@@ -78,7 +78,7 @@ def test_what_a_provider_does_from_the_first_to_the_last_call(client: Client) ->
         "Tags": [{"Key": "team", "Value": "a"}], "LicenseType": "BYOL",
         "ImageFamily": "", "ImageDeprecated": False,
     }  # fmt: skip
-    client.call("ModifyImageAttribute", {"ImageId": made, "ImageName": "shop"})
+    client.call("ModifyImageAttribute", {"ImageId": made, "ImageName": "shop", "ImageFamily": ""})
     client.call("ModifyImageAttribute", {"ImageId": made, "ImageDescription": ""})
     assert [(one["ImageName"], one["ImageDescription"]) for one in listed(client, ImageIds=[made])] == [("shop", "")]
     bought = machine(client, ImageId=made)
@@ -139,6 +139,8 @@ def test_a_shared_image_is_its_friends_to_buy_from_and_nothing_else(client: Clie
     bought = machine(friend, ImageId=made)
     assert Instance.objects.get(public_id=bought).own_image == made
     changes = {"ImageId": made, "ImageName": "mine"}
+    family = code(client, "ModifyImageAttribute", changes | {"ImageFamily": "web"})
+    assert (family, listed(client, ImageIds=[made])[0]["ImageName"]) == (("UnsupportedOperation", "ImageFamily"), "web")
     refused = ("UnsupportedOperation.SharedImageModifyUnsupported", "ImageId")
     assert code(friend, "ModifyImageAttribute", changes) == refused
     assert code(friend, "DescribeImageSharePermission", {"ImageId": made}) == ("InvalidImageId.NotFound", "ImageId")

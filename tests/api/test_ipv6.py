@@ -1,5 +1,6 @@
 """IPv6 by the API: bought, shown, found, kept in a launch template, and let in by a group."""
 
+import ipaddress
 from typing import Any
 
 import pytest
@@ -42,9 +43,11 @@ def test_one_is_bought_shown_and_found(client: Client) -> None:
     assert (told["IPv6Addresses"], told["VirtualPrivateCloud"]["Ipv6AddressCount"]) == ([mine], 1)
     without = _machine(client, plain)
     assert (without["IPv6Addresses"], without["VirtualPrivateCloud"]["Ipv6AddressCount"]) == ([], 0)
-    found = {"Filters": [{"Name": "ipv6-address", "Values": [mine]}]}
-    listed = client.call("DescribeInstances", found).response["InstanceSet"]
-    assert [one["InstanceId"] for one in listed] == [machine]
+    assert mine is not None
+    for written in (mine, mine.upper(), ipaddress.IPv6Address(mine).exploded):
+        found = {"Filters": [{"Name": "ipv6-address", "Values": [written]}]}
+        listed = client.call("DescribeInstances", found).response["InstanceSet"]
+        assert [one["InstanceId"] for one in listed] == [machine]
     assert _machine(client, other)["IPv6Addresses"] != [mine]
 
 
@@ -101,3 +104,17 @@ def test_a_group_lets_in_by_networks_of_ipv6(client: Client) -> None:
         Packet(ICMPV6, "2001:db8:78::1"),
     ]  # fmt: skip
     assert [world.lets_in(machine, packet) for packet in packets] == [True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["::%eth0/0", "fe80::%eth0/64", "::%x } accept\nflush ruleset\n# /0", "2001:db8::1%/128", "2001:db8::/129"],
+)
+def test_no_network_has_a_zone_whose_words_would_come_into_the_packet_filter(client: Client, network: str) -> None:
+    made = client.call("CreateSecurityGroup", {"GroupName": "six", "GroupDescription": "six"}).response
+    group = made["SecurityGroup"]["SecurityGroupId"]
+    rule = {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": network, "Action": "ACCEPT"}
+    asked = {"SecurityGroupId": group, "SecurityGroupPolicySet": {"Ingress": [rule]}}
+    with nothing_written():
+        error, sentence = client.call("CreateSecurityGroupPolicies", asked).error
+    assert (error, "Ipv6CidrBlock" in sentence) == ("InvalidParameterValue.Malformed", True)

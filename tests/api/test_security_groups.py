@@ -188,6 +188,38 @@ def test_rules_are_put_in_replaced_and_taken_out_by_index_or_by_what_they_say(cl
     assert (_rules(client, group), _rules(client, group, "Egress"), _version(client, group)) == ([], [], "8")
 
 
+def test_several_rules_are_replaced_at_once_by_index_or_in_the_place_of_others(client: Client) -> None:
+    group, act = _create(client, ingress=[SSH, WEB, OUT]), "ReplaceSecurityGroupPolicies"
+    dns, ping = {**SSH, "Protocol": "UDP", "Port": "53"}, {**OUT, "Protocol": "ICMP"}
+    anybody, web = ("ALL", "ALL", "0.0.0.0/0"), ("TCP", "80,443", "0.0.0.0/0")
+    _policies(client, act, group, "0", Ingress=[dns | {"PolicyIndex": 2}, ping | {"PolicyIndex": 0}])
+    now = [("ICMP", "ALL", "0.0.0.0/0"), web, ("UDP", "53", "198.51.100.0/24")]
+    assert (_rules(client, group), _version(client, group)) == (now, "1")
+    rules = {"SecurityGroupPolicySet": {"Ingress": [OUT, SSH]}, "UpdateType": "Policy"}
+    before = {"OriginalSecurityGroupPolicySet": {"Ingress": [dns, WEB]}}
+    assert "Error" not in client.call(act, {"SecurityGroupId": group, **rules, **before}).response
+    assert _rules(client, group) == [now[0], ("TCP", "22", "198.51.100.0/24"), anybody]
+    twice = {"Ingress": [dns | {"PolicyIndex": 1}, ping | {"PolicyIndex": 1}]}
+    for wrong, code, member in (
+        ({"SecurityGroupPolicySet": {"Ingress": [OUT]}}, "MissingParameter", "Ingress.0.PolicyIndex"),
+        (
+            {"SecurityGroupPolicySet": {"Ingress": [OUT | {"PolicyIndex": 3}]}},
+            "ResourceNotFound",
+            "Ingress.0.PolicyIndex",
+        ),
+        ({"SecurityGroupPolicySet": {}}, "MissingParameter", "SecurityGroupPolicySet"),
+        ({"SecurityGroupPolicySet": twice}, "InvalidParameter", "SecurityGroupPolicySet.Ingress"),
+        ({**rules, "OriginalSecurityGroupPolicySet": {"Ingress": [SSH]}}, "InvalidParameter", "SecurityGroupPolicySet"),
+        ({**rules, "OriginalSecurityGroupPolicySet": {"Egress": [SSH, OUT]}}, "InvalidParameter", "PolicySet"),
+        ({**rules, **before}, "ResourceNotFound", "OriginalSecurityGroupPolicySet.Ingress.0"),
+        ({**rules, "UpdateType": "Priority"}, "UnsupportedOperation", "UpdateType"),
+    ):
+        with nothing_written():
+            given, sentence = client.call(act, {"SecurityGroupId": group, **wrong}).error
+        assert (given, member in sentence) == (code, True), sentence
+    assert _version(client, group) == "2"
+
+
 BAD: list[tuple[Rule, str, str]] = [
     ({"Action": "ALLOW"}, "InvalidParameterValue.Malformed", "Action"),
     ({"Action": ""}, "InvalidParameterValue.Malformed", "Action"),

@@ -168,6 +168,8 @@ def test_what_is_refused_of_a_name(name: str, code: str) -> None:
         with nothing_written():
             given, sentence = call(client, action, **members).error
         assert (given, sentence.partition(":")[0]) == (_VALUE + code, member) or len(name) == 257
+    if code in {"RegionInvalid", "UinInvalid"} or not name.startswith("qcs:"):
+        assert call(client, "GetResources", ResourceList=[name]).error[0] == _VALUE + code
 
 
 def test_names_may_say_the_account_or_leave_places_empty() -> None:
@@ -257,6 +259,9 @@ def test_things_with_their_tags(things: Any) -> None:
     assert _resources(done(client, "GetResources", TagFilters=of_b))[0] == [names["sg"]]
     by_name = done(client, "GetResources", ResourceList=[names["sg"], names["instance"]], MaxResults=1)
     assert _resources(by_name) == ([names["instance"], names["sg"]], "")
+    elsewhere = [f"qcs::cbs:ap-guangzhou::instance/{each['volume'][1]}", names["vpc"].replace("vpc", "cvm", 1)]
+    assert _resources(done(client, "GetResources", ResourceList=elsewhere)) == ([], "")
+    assert _resources(done(client, "GetResources", ResourceList=[*elsewhere, names["sg"]])) == ([names["sg"]], "")
     assert by_name["ResourceTagMappingList"][1]["Tags"] == [
         {"TagKey": "sg", "TagValue": "x", "Category": "Custom"},
         {"TagKey": "team", "TagValue": "b", "Category": "Custom"},

@@ -1,6 +1,7 @@
 """Given a shop that sells, when a changed catalog file is applied, then the difference is shown, asked for, made so."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from django.db import connection
 from django.http import QueryDict
 
+from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, ZONE, open_purse, wanted
@@ -248,6 +250,28 @@ def test_a_prefix_changes_for_new_machines_and_takes_no_address_of_another_zones
         apply_file(edited((prefix, ""), (sixth, sixth + prefix)))
     apply_file(edited((prefix, "")))
     assert Zone.objects.get(code=ZONE).ipv6_prefix == ""
+
+
+def test_a_catalog_waits_for_a_purchase_that_claims_an_address(edited: Edited) -> None:
+    """Given a purchase that is not committed, then its address is not overlooked where its prefix moves elsewhere."""
+    account, prefix = open_purse(cash_minor=1000), "        ipv6_prefix: 2001:db8:4::/64\n"
+    machine = Machine("img-db12k7x4", LOGIN, network=NetworkWanted(ipv6_addresses=1))
+    sixth = "            first: 198.18.16.10\n            last: 198.18.31.254\n            note: *simulated\n"
+    moved = edited((prefix, ""), (sixth, sixth + prefix))
+    waiting: list[object] = []
+    thread = threading.Thread(target=lambda: waiting.extend(at_once(lambda: apply_file(moved))))
+    with db.act():
+        purchase(wanted(account, replace(HOURLY, bandwidth_mbps=1, public_ip=True), machine=machine))
+        thread.start()
+        wait_until_blocked()
+    thread.join(30)
+    mine = Ipv6Address.objects.get().ip
+    (refusal,) = waiting
+    assert isinstance(refusal, DocumentError)
+    assert refusal.problems == [
+        f"regions.zones.ap-guangzhou-6.ipv6_prefix: {mine} is in use in {ZONE} until its machine ends"
+    ]
+    assert Zone.objects.get(code="ap-guangzhou-6").ipv6_prefix == ""
 
 
 # -- what has no price yet --------------------------------------------------------------------------

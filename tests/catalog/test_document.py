@@ -98,6 +98,8 @@ def _document() -> dict[str, Any]:
          "regions.0.zones.0.address_pools.0: 16777214 addresses; a pool has at most 65536"),
         (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="2001:db8::1/64"),
          "regions.0.zones.0.ipv6_prefix: 2001:db8::1/64 has host bits set"),
+        (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="2001:db8::%x/64"),
+         "regions.0.zones.0.ipv6_prefix: '2001:db8::%x/64' names a zone, which no network has"),
         (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="2001:db8::/126"),
          "regions.0.zones.0.ipv6_prefix: 2001:db8::/126: the length of the prefix is 32 to 124"),
         (lambda d: d["regions"][0]["zones"][0].update(ipv6_prefix="fe80::/64"),

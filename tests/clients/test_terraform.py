@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +224,82 @@ def test_disks_are_paid_ahead_switched_made_larger_converted_and_given_back(tofu
     assert tofu.output() == both
     tofu.destroy()
     assert provider.disks(list(both.values())) == []
+
+
+@pytest.mark.parametrize("tofu", ["address_by_month.tf"], indirect=True)
+def test_an_address_by_the_month_is_paid_ahead_renewed_and_given_back(tofu: Tofu, access: Access) -> None:
+    """A longer period in the configuration is a renewal by that period."""
+    provider = Provider(access)
+
+    def told(*names: str) -> list[Any]:
+        (one,) = provider("vpc", "DescribeAddresses", {"AddressIds": [tofu.output()["address"]]})["AddressSet"]
+        return [one[name] for name in names]
+
+    def months() -> int:
+        begun, ends = (datetime.fromisoformat(text) for text in told("CreatedTime", "DeadlineDate"))
+        return (ends.year - begun.year) * 12 + ends.month - begun.month
+
+    what = ("AddressName", "Bandwidth", "InternetChargeType", "RenewFlag", "TagSet", "IsArrears")
+    by_month = "BANDWIDTH_PREPAID_BY_MONTH"
+    tofu.apply()
+    address = tofu.output()
+    team = {"Key": "team", "Value": "a"}
+    assert (told(*what), months()) == (["front", 5, by_month, "NOTIFY_AND_MANUAL_RENEW", [team], False], 1)
+    changed: dict[str, Any] = {"name": "back", "bandwidth": 9, "team": "b"}
+    tofu.apply(**changed)
+    team["Value"] = "b"
+    assert told(*what) == ["back", 9, by_month, "NOTIFY_AND_MANUAL_RENEW", [team], False]
+    tofu.apply(**changed, period=2, renew_flag=1)
+    assert (told("RenewFlag"), months()) == (["NOTIFY_AND_AUTO_RENEW"], 3)
+    assert tofu.output() == address
+    tofu.destroy()
+    assert provider("vpc", "DescribeAddresses")["AddressSet"] == []
+
+
+@pytest.mark.parametrize("tofu", ["backups.tf"], indirect=True)
+def test_an_image_and_policies_of_snapshots_are_made_changed_and_destroyed(tofu: Tofu, access: Access) -> None:
+    """Of the image its snapshot alone is left: DeleteImages deletes it where it is asked to, and is not."""
+    cvm, provider = Cvm(access), Provider(access)
+    before = cvm.ids()
+
+    def image() -> list[Any]:
+        (one,) = provider("cvm", "DescribeImages", {"ImageIds": [tofu.output()["image"]]})["ImageSet"]
+        return [one[name] for name in ("ImageState", "ImageName", "ImageDescription", "Tags")]
+
+    def policy() -> list[Any]:
+        asked = {"AutoSnapshotPolicyIds": [tofu.output()["policy"]]}
+        (one,) = provider("cbs", "DescribeAutoSnapshotPolicies", asked)["AutoSnapshotPolicySet"]
+        (times,) = one["Policy"]
+        named = [one[name] for name in ("AutoSnapshotPolicyName", "RetentionDays")]
+        return [*named, times["DayOfWeek"], times["Hour"], sorted(one["DiskIdSet"])]
+
+    tofu.apply()
+    made = tofu.output()
+    (address,) = made["ipv6_addresses"]
+    assert ip_address(address) in ip_network("2001:db8:4::/64")
+    network = ("IPv6Addresses", "VirtualPrivateCloud")
+    (ours, virtual), *_ = _seen(cvm, [made["machine"]], lambda one: [one[name] for name in network])
+    assert (ours, virtual["Ipv6AddressCount"]) == ([address], 1)
+    assert image() == ["NORMAL", "tf-golden", "with nginx", [{"Key": "team", "Value": "a"}]]
+    assert policy() == ["tf-nightly", 7, [0, 3], [2], sorted(made["disks"])]
+    changed: dict[str, Any] = {"policy_name": "tf-weekly", "retention_days": 30}
+    tofu.apply(**changed)
+    assert policy() == ["tf-weekly", 30, [0, 3], [2], sorted(made["disks"])]
+    changed |= {"weekdays": [1], "hours": [4, 16]}
+    changed |= {"image_name": "tf-other", "image_description": "with caddy", "team": "b"}
+    tofu.apply(**changed)
+    assert policy() == ["tf-weekly", 30, [1], [4, 16], sorted(made["disks"])]
+    assert image() == ["NORMAL", "tf-other", "with caddy", [{"Key": "team", "Value": "b"}]]
+    assert tofu.output() == made
+
+    (one,) = provider("cvm", "DescribeImages", {"ImageIds": [made["image"]]})["ImageSet"]
+    snapshots = [snapshot["SnapshotId"] for snapshot in one["SnapshotSet"]]
+    tofu.destroy()
+    assert cvm.ids() == before
+    assert provider("cvm", "DescribeImages", {"ImageIds": [made["image"]]})["ImageSet"] == []
+    assert provider.disks(made["disks"]) == []
+    asked = {"AutoSnapshotPolicyIds": [made["policy"]]}
+    assert provider("cbs", "DescribeAutoSnapshotPolicies", asked)["AutoSnapshotPolicySet"] == []
+    left = provider("cbs", "DescribeSnapshots")["SnapshotSet"]
+    assert [snapshot["SnapshotId"] for snapshot in left] == snapshots
+    provider("cbs", "DeleteSnapshots", {"SnapshotIds": snapshots})

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ OF_MACHINE = (
 OF_DISK = (
     "DiskState", "DiskId", "DiskName", "DiskSize", "DiskType", "Encrypt", "ThroughputPerformance", "DeleteWithInstance",
 )  # fmt: skip
+NO_FAMILY = {"ImageFamily": ""}  # said with each change of an image
 OF_DATA_DISK = ("DiskId", "DiskType", "DiskSize", "Encrypt", "DeleteWithInstance", "ThroughputPerformance")
 Members = dict[str, Any]
 
@@ -364,7 +366,9 @@ def test_an_image_of_a_machine(provider: Provider) -> None:
     assert told("ImageName", "ImageDescription") == ["tf", "with nginx"]
     provider.tag("image", image, {"team": "a"})
     assert provider.tags("image", image)[0]["TagValue"] == "a"
-    provider("cvm", "ModifyImageAttribute", {"ImageId": image, "ImageName": "renamed", "ImageDescription": ""})
+    provider(
+        "cvm", "ModifyImageAttribute", {"ImageId": image, "ImageName": "renamed", "ImageDescription": "", **NO_FAMILY}
+    )
     assert told("ImageName", "ImageDescription") == ["renamed", ""]
     listed = {"Filters": [{"Name": "image-type", "Values": ["PRIVATE_IMAGE"]}], "Offset": 0, "Limit": 100}
     assert [one["ImageId"] for one in provider("cvm", "DescribeImages", listed)["ImageSet"]] == [image]
@@ -535,3 +539,118 @@ def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider
     assert states == {"TORECYCLE"}
     provider("cvm", "TerminateInstances", {"InstanceIds": [public_id]})
     wait_for(lambda: provider.machine(public_id), None)
+
+
+def test_a_machine_with_an_ipv6_address(provider: Provider) -> None:
+    """``ipv6_address_count``: bought with the machine, told with it at each refresh, so that a plan stays empty."""
+    vpc = provider("vpc", "CreateVpc", {"VpcName": "own", "CidrBlock": "10.8.0.0/16", "EnableMulticast": "true"})
+    asked = {"VpcId": vpc["Vpc"]["VpcId"], "SubnetName": "own", "Zone": ZONE, "CidrBlock": "10.8.1.0/24"}
+    network = {"VpcId": vpc["Vpc"]["VpcId"], "SubnetId": provider("vpc", "CreateSubnet", asked)["Subnet"]["SubnetId"]}
+    public = {"InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "InternetMaxBandwidthOut": 5, "PublicIpAssigned": True}
+    wanted = {"InternetAccessible": public, "VirtualPrivateCloud": {**network, "Ipv6AddressCount": 1}}
+    public_id = provider.create({**POSTPAID, "InstanceType": "S5.SMALL1", **wanted})
+    machine, _, _ = provider.read(public_id)
+    (address,) = machine["IPv6Addresses"]
+    assert ip_address(address) in ip_network("2001:db8:4::/64")
+    assert machine["VirtualPrivateCloud"]["Ipv6AddressCount"] == 1
+    assert provider.read(public_id)[0] == machine
+    provider.force_delete(public_id)
+
+
+def test_an_address_by_the_month(provider: Provider) -> None:
+    """``eip`` of ``BANDWIDTH_PREPAID_BY_MONTH``: renewed by another period, given back twice, then looked for twice."""
+    term = {"Period": 1, "AutoRenewFlag": 0}
+    made = provider("vpc", "AllocateAddresses", {
+        "AddressType": "EIP", "InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH", "InternetMaxBandwidthOut": 5,
+        "AddressChargePrepaid": term, "AddressName": "tf", "Tags": [{"Key": "team", "Value": "a"}],
+    })  # fmt: skip
+    (address,) = made["AddressSet"]
+
+    def told(*names: str) -> list[Any]:
+        found = provider("vpc", "DescribeAddresses", {"AddressIds": [address]})["AddressSet"]
+        return [one[name] for one in found for name in names]
+
+    def done(task: str | None) -> None:
+        if task:
+            wait_for(lambda: provider("vpc", "DescribeTaskResult", {"TaskId": int(task)})["Result"], "SUCCESS")
+
+    done(made["TaskId"])
+    assert told("AddressName", "AddressType", "AddressStatus", "InternetChargeType", "Bandwidth", "RenewFlag") == [
+        "tf", "EIP", "UNBIND", "BANDWIDTH_PREPAID_BY_MONTH", 5, "NOTIFY_AND_MANUAL_RENEW",
+    ]  # fmt: skip
+    tags = {
+        "ServiceType": "vpc", "ResourcePrefix": "eip", "ResourceRegion": REGION, "ResourceIds": [address], "Limit": 20,
+        "Offset": 0,
+    }  # fmt: skip
+    (tag,) = provider("tag", "DescribeResourceTagsByResourceIds", tags)["Tags"]
+    assert needed(tag, "ResourceId", "TagKey", "TagValue") == [address, "team", "a"]
+    packages = {"Filters": [{"Name": "resource.resource-id", "Values": [address]}]}
+    assert provider("vpc", "DescribeBandwidthPackages", packages)["BandwidthPackageSet"] == []
+    provider("vpc", "ModifyAddressAttribute", {"AddressId": address, "AddressName": "renamed"})
+    done(provider("vpc", "ModifyAddressesBandwidth", {"AddressIds": [address], "InternetMaxBandwidthOut": 9})["TaskId"])
+
+    def month() -> int:
+        (ends,) = told("DeadlineDate")
+        return int(ends[:4]) * 12 + int(ends[5:7])
+
+    before = month()
+    renewed = {"AddressIds": [address], "AddressChargePrepaid": {"Period": 2, "AutoRenewFlag": 1}}
+    provider("vpc", "RenewAddresses", renewed)
+    assert month() == before + 2
+    assert told("AddressName", "Bandwidth", "RenewFlag", "IsArrears") == ["renamed", 9, "NOTIFY_AND_AUTO_RENEW", False]
+
+    def given_back() -> bool:
+        """False while an earlier call is under way: the provider tries again then."""
+        try:
+            provider("vpc", "ReleaseAddresses", {"AddressIds": [address]})
+        except TencentCloudSDKException as refused:
+            assert refused.get_code() == "OperationDenied.MutexTaskRunning"
+            return False
+        return True
+
+    wait_for(given_back, True)
+    wait_for(lambda: told("IsArrears"), [True])
+    wait_for(given_back, True)
+    wait_for(lambda: told("AddressStatus"), [])
+    elsewhere = {"AddressIds": [address], "Filters": [{"Name": "business-type", "Values": ["CDC"]}]}
+    assert provider("vpc", "DescribeAddresses", elsewhere)["AddressSet"] == []
+
+
+def test_a_policy_of_snapshots_with_its_disks(provider: Provider) -> None:
+    """``cbs_snapshot_policy`` and its attachment, by one disk and by several."""
+    asked = {"DiskType": "CLOUD_SSD", "DiskSize": 20, "DiskName": "tf", "DiskChargeType": "POSTPAID_BY_HOUR"}
+    three = {**asked, "DiskCount": 3, "Placement": {"Zone": ZONE}}
+    disks = provider("cbs", "CreateDisks", three)["DiskIdSet"]
+    wait_for(lambda: [one["DiskState"] for one in provider.disks(disks)], ["UNATTACHED"] * 3)
+    times = {"Policy": [{"DayOfWeek": [0, 3], "Hour": [2]}], "RetentionDays": 7}
+    policy = provider("cbs", "CreateAutoSnapshotPolicy", {"AutoSnapshotPolicyName": "tf-nightly", **times})
+    named = {"AutoSnapshotPolicyId": policy["AutoSnapshotPolicyId"]}
+
+    def told() -> list[Any]:
+        listed = {"AutoSnapshotPolicyIds": list(named.values())}
+        (one,) = provider("cbs", "DescribeAutoSnapshotPolicies", listed)["AutoSnapshotPolicySet"]
+        (when,) = one["Policy"]
+        return [
+            one["AutoSnapshotPolicyName"], when["DayOfWeek"], when["Hour"], one["RetentionDays"],
+            sorted(one["DiskIdSet"]),
+        ]  # fmt: skip
+
+    assert told() == ["tf-nightly", [0, 3], [2], 7, []]
+    for some in (disks[:1], disks[1:]):
+        provider("cbs", "BindAutoSnapshotPolicy", {**named, "DiskIds": some})
+    of_disk = provider("cbs", "DescribeDiskAssociatedAutoSnapshotPolicy", {"DiskId": disks[0]})
+    assert [needed(one, "AutoSnapshotPolicyId") for one in of_disk["AutoSnapshotPolicySet"]] == [list(named.values())]
+    for change in (
+        {"AutoSnapshotPolicyName": "renamed"}, {"RetentionDays": 30}, {"Policy": [{"DayOfWeek": [1], "Hour": [4, 16]}]},
+    ):  # fmt: skip
+        provider("cbs", "ModifyAutoSnapshotPolicyAttribute", {**named, **change})
+    assert told() == ["renamed", [1], [4, 16], 30, sorted(disks)]
+    for some in (disks[:1], disks[1:]):
+        provider("cbs", "UnbindAutoSnapshotPolicy", {**named, "DiskIds": some})
+    assert told()[-1] == []
+    provider("cbs", "DeleteAutoSnapshotPolicies", {"AutoSnapshotPolicyIds": list(named.values())})
+    gone = provider("cbs", "DescribeAutoSnapshotPolicies", {"AutoSnapshotPolicyIds": list(named.values())})
+    assert gone["AutoSnapshotPolicySet"] == []
+    for state in (["TORECYCLE"] * 3, []):
+        provider("cbs", "TerminateDisks", {"DiskIds": disks})
+        wait_for(lambda: [found["DiskState"] for found in provider.disks(disks)], state)

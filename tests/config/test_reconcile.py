@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,22 @@ from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.ledger.models import ByHand, Hold, Transfer
 from vmart.metering.models import Horizon
-from vmart.orders import by_hand, credit, open_account, reclaim, renew, terminate
+from vmart.orders import by_hand, credit, open_account, reclaim, renew, stop, terminate
+from vmart.orders.addresses.allocate import NewAddresses, allocate
+from vmart.orders.addresses.associate import associate
 from vmart.orders.bandwidth_window import ACT_OF_WINDOW, Window
+from vmart.orders.disks.attach import attach
+from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.models import BandwidthWindow, Line
 from vmart.orders.purchase import purchase
 from vmart.orders.renew import Renewal
+from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.create import create as create_snapshot
 from vmart.placement.models import Allocation
+from vmart.pricing.address import AddressPart
+from vmart.pricing.configuration import Configuration, DiskChoice
 from vmart.settlement import close
+from vmart.storage.models import Disk
 from vmart.subscriptions.models import Subscription
 from vmart.worker.models import Operation
 
@@ -289,3 +299,55 @@ def test_a_machine_listed_under_another_charge_type() -> None:
     assert _said(what) == []
     Instance.objects.filter(id=machine.id).update(charge_type="PREPAID")
     assert _said(what) == [f"{what}: public_id {machine.public_id}, charge_type PREPAID, agreed POSTPAID_BY_HOUR"]
+
+
+_BUSY = "a machine is being worked on and nothing works on it"
+
+
+@pytest.mark.parametrize("configuration", [HOURLY, MONTHLY], ids=["postpaid", "prepaid"])
+def test_a_machine_on_which_nothing_works(test_clock: BusinessClock, configuration: Configuration) -> None:
+    """What waits for its term to end, then and now, does not work on it."""
+    machine = buy_running(open_purse(cash_minor=100_000), configuration)
+    assert _said(_BUSY) == []
+    Instance.objects.filter(pk=machine.pk).update(latest_operation="StopInstances", latest_operation_state="OPERATING")
+    said = [f"{_BUSY}: public_id {machine.public_id}, state RUNNING, latest_operation StopInstances"]
+    assert _said(_BUSY) == said
+    test_clock.advance(hours=24 * 32)
+    waiting = Operation.objects.filter(subject_kind="machine", subject_id=machine.id, due_at__lte=test_clock.at)
+    assert waiting.filter(kind="expire").exists() == (configuration is MONTHLY)
+    assert _said(_BUSY) == said
+
+
+def _stopped(machine: Instance) -> None:
+    stop.stop(by(machine.account_id), [machine.public_id])
+
+
+def _given_a_disk(machine: Instance) -> None:
+    asked = NewDisks(HOURLY.region, machine.zone_id, "POSTPAID_BY_HOUR", DiskChoice("CLOUD_SSD", 20))
+    disks = create(by(machine.account_id), asked)
+    work()
+    attach(by(machine.account_id), machine.public_id, disks)
+
+
+def _copied(machine: Instance) -> None:
+    disk = Disk.objects.get(instance_id=machine.id).public_id
+    create_snapshot(by(machine.account_id), NewSnapshot(disk))
+
+
+def _given_an_address(machine: Instance) -> None:
+    asked = NewAddresses(HOURLY.region, AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 5), machine.zone_id)
+    (eip,) = allocate(by(machine.account_id), asked).public_ids
+    work()
+    associate(by(machine.account_id), eip, machine.public_id)
+
+
+@pytest.mark.parametrize("begin", [_stopped, _given_a_disk, _copied, _given_an_address])
+def test_a_machine_that_is_busy_with_what_is_worked_on_is_not_told(begin: Callable[[Instance], None]) -> None:
+    machine = buy_running(open_purse(cash_minor=100_000))
+    begin(machine)
+    assert Instance.objects.get(pk=machine.pk).latest_operation_state == "OPERATING"
+    assert _said(_BUSY) == []
+    Operation.objects.update(attention=True)  # given up: that is told by another way, and tried again
+    assert _said(_BUSY) == []
+    Operation.objects.exclude(kind="close_hour").delete()
+    assert len(_said(_BUSY)) == 1

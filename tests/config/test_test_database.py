@@ -55,6 +55,30 @@ def test_rows_that_the_template_had_come_back_and_new_tables_go(db: Databases) -
     assert made == (None,)
 
 
+def test_only_rows_that_were_written_are_put_back(db: Databases) -> None:
+    rows = "SELECT id, name, xmin::text FROM auth_group ORDER BY id"
+    with db.superuser(f"vmart_{db.worker}_plain") as root:
+        root.execute("INSERT INTO auth_group (id, name) VALUES (-1, 'changed'), (-2, 'deleted'), (-3, 'left alone')")
+        root.execute("SELECT test_seed.remember()")
+        db.restore()
+        before = root.execute(rows).fetchall()
+        for _ in range(2):  # what was put back is found again as what was there from the first
+            root.execute("UPDATE auth_group SET name = 'another' WHERE id = -1")
+            root.execute("DELETE FROM auth_group WHERE id = -2")
+            db.restore()
+        after = root.execute(rows).fetchall()
+        db.restore()
+        unwritten = root.execute(rows).fetchall()
+        root.execute("DELETE FROM auth_group")
+        root.execute("SELECT test_seed.remember()")
+
+    assert [row[:2] for row in after] == [(-3, "left alone"), (-2, "deleted"), (-1, "changed")]
+    assert [row[:2] for row in before] == [row[:2] for row in after]
+    assert after[0] == before[0]
+    assert {old[2] for old in before}.isdisjoint(new[2] for new in after[1:])
+    assert unwritten == after
+
+
 def test_without_the_fixture_the_database_is_refused() -> None:
     with pytest.raises(RuntimeError, match="fixture `db`"):
         Group.objects.count()

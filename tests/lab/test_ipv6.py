@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.lab.conftest import Internet, Lab
+from tests.lab.conftest import Internet, Lab, open_internet
 from tests.lab.test_groups import CLOSED, _wait_for_ssh
 from tests.lab.test_groups import _can_reach as _can_reach_port
 from vmart.engines.contract import Engine, MachineSpec, Power
+from vmart.engines.incus import links
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.rules import ALL_OPEN, ICMPV6, OPEN, TCP, MachineRules, Rule
 
@@ -19,23 +20,25 @@ PREFIX = "2001:db8:6"
 OUTSIDE, HOST = "2001:db8:7::2", "2001:db8:7::1"
 
 
+def _led_by_ipv6(internet: Internet, network: str) -> str:
+    """The host is ``<network>::1`` there and routes to it; its link on the host."""
+    inner = json.loads(internet.run("ip", "-json", "link", "show", "type", "veth").stdout)[0]["ifname"]
+    outer = f"{inner.removesuffix('i')}o"
+    subprocess.run(["ip", "-6", "address", "add", f"{network}::1/64", "dev", outer, "nodad"], check=True)
+    internet.run("ip", "-6", "address", "add", f"{network}::2/64", "dev", inner, "nodad")
+    internet.run("ip", "-6", "route", "add", "2001:db8::/32", "via", f"{network}::1")
+    return outer
+
+
 @pytest.fixture
 def internet6(internet: Internet) -> Iterator[Internet]:
     """The internet, to which the host routes IPv6 too."""
-    links = json.loads(internet.run("ip", "-json", "link", "show", "type", "veth").stdout)
-    inner = links[0]["ifname"]
-    outer = next(
-        link["ifname"]
-        for link in json.loads(subprocess.run(["ip", "-json", "link"], capture_output=True, check=True).stdout)
-        if link["ifname"] == inner.removesuffix("i") + "o"
-    )
-    subprocess.run(["ip", "-6", "address", "add", f"{HOST}/64", "dev", outer, "nodad"], check=True)
-    internet.run("ip", "-6", "address", "add", f"{OUTSIDE}/64", "dev", inner, "nodad")
-    internet.run("ip", "-6", "route", "add", f"{PREFIX}::/64", "via", HOST)
+    network = HOST.removesuffix("::1")
+    outer = _led_by_ipv6(internet, network)
     yield internet
     subprocess.run(["ip", "-6", "address", "del", f"{HOST}/64", "dev", outer], check=True)
-    internet.run("ip", "-6", "address", "del", f"{OUTSIDE}/64", "dev", inner)
-    internet.run("ip", "-6", "route", "del", f"{PREFIX}::/64", check=False)
+    internet.run("ip", "-6", "address", "del", f"{OUTSIDE}/64", "dev", f"{outer.removesuffix('o')}i")
+    internet.run("ip", "-6", "route", "del", "2001:db8::/32", check=False)
 
 
 def _with(spec: MachineSpec, number: int, rules: MachineRules = OPEN) -> MachineSpec:
@@ -151,6 +154,25 @@ def test_it_survives_a_flushed_table_and_holds_only_as_long_as_it_leads_there(
     assert internet6.connects(f"{PREFIX}::33", 22)
 
 
+def test_a_rescue_system_has_the_machines_address_and_its_groups(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    open_to_all = MachineRules((Rule(True, TCP, ((22, 22),), ("::/0",)),), ALL_OPEN)
+    spec = _with(make_spec(), 0x3A, open_to_all)
+    engine.ensure_present(spec)
+    _wait_until_up(lab, spec.name)
+    for number in (1, 2):
+        if number == 1:
+            seen = engine.ensure_rescue(dataclasses.replace(spec, rescue=1), force=True)
+        else:
+            seen = engine.ensure_own_system(dataclasses.replace(spec, rescue=2), on=True)
+        assert (seen.rescue, seen.public_ipv6) == (number, f"{PREFIX}::3a")
+        _wait_until_up(lab, spec.name)
+        assert internet6.connects(f"{PREFIX}::3a", 22)
+        assert not _outside_pings(internet6, f"{PREFIX}::3a")
+        assert _pings(lab, spec.name, OUTSIDE)
+
+
 def _wait_until_up(lab: Lab, machine: str) -> None:
     assert lab.inside(machine, "cloud-init status --wait > /dev/null; systemctl is-active ssh").stdout == "active\n"
 
@@ -230,4 +252,74 @@ server = socket.create_server(("::", 7066), family=socket.AF_INET6)
 print("listening", flush=True)
 while True:
     server.accept()[0].sendall(b"hi\\n")
+"""
+
+
+def test_a_host_that_forwarded_nothing_is_a_router_for_machines_alone(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    """Given a host in two networks, when its first machine gets an address, then neither network gets to the other."""
+    assert isinstance(engine, IncusEngine)
+    firewall = engine._open().firewall
+    assert firewall is not None
+    links.FORWARDING.write_text("0")
+    links.TOLD.unlink(missing_ok=True)
+    firewall.ensure_base()
+    spec = _with(make_spec(), 0x77)
+    with open_internet() as other:
+        _led_by_ipv6(other, "2001:db8:8")
+        engine.ensure_present(spec)
+        lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+        assert (links.FORWARDING.read_text().strip(), links.TOLD.exists()) == ("1", True)
+        for _ in range(2):
+            assert _pings(lab, spec.name, OUTSIDE)
+            assert _pings(lab, spec.name, "2001:db8:8::2")
+            assert _outside_pings(other, f"{PREFIX}::77")
+            assert not _outside_pings(other, OUTSIDE)
+            assert not _outside_pings(internet6, "2001:db8:8::2")
+            firewall.remove_table()  # and again, when somebody flushed it
+            engine.list_ours()
+        # The control: a host that forwards because its owner wants it forwards what its owner wants.
+        links.TOLD.unlink()
+        firewall.remove_table()
+        engine.list_ours()
+        assert _outside_pings(other, OUTSIDE)
+        assert _pings(lab, spec.name, OUTSIDE)
+
+
+def test_a_machine_that_asks_from_many_addresses_fills_no_table_of_the_host(
+    engine: Engine, lab: Lab, internet6: Internet, make_spec: MakeSpec
+) -> None:
+    """Given questions for its gateway from 3,000 addresses of its own link, each of which would be a neighbour."""
+    spec = _with(make_spec(), 0x88)
+    engine.ensure_present(spec)
+    lab.inside(spec.name, "cloud-init status --wait > /dev/null")
+    assert isinstance(engine, IncusEngine)
+    link = engine._names.link(spec.name)
+    asked = lab.inside(spec.name, f"cat > /root/ask.py <<'END'\n{_ASK}\nEND\npython3 /root/ask.py")
+    assert asked.stdout == "3000\n", asked.stderr
+    command = ["ip", "-6", "neighbour", "show", "dev", link]
+    kept = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert 20 < len(kept) < 150
+    assert _pings(lab, spec.name, OUTSIDE)
+
+
+_ASK = """
+import socket, struct
+link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+link.bind(("eth1", 0))
+own = link.getsockname()[4]
+target = socket.inet_pton(socket.AF_INET6, "fe80::1")
+group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:1")
+for number in range(3000):
+    source = socket.inet_pton(socket.AF_INET6, f"fe80::5:{number + 1:x}")
+    body = struct.pack("!BBHI", 135, 0, 0, 0) + target + bytes([1, 1]) + own
+    words = source + group + struct.pack("!II", len(body), 58) + body
+    total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+    total = (total & 0xFFFF) + (total >> 16)
+    total = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    body = body[:2] + struct.pack("!H", total) + body[4:]
+    head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + source + group
+    link.send(bytes.fromhex("3333ff000001") + own + b"\\x86\\xdd" + head + body)
+print(number + 1)
 """

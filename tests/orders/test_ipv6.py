@@ -207,6 +207,23 @@ def test_two_at_once_never_get_the_same() -> None:
     assert len(_held()) == 12
 
 
+def test_a_purchase_waits_for_a_catalog_that_moves_the_prefix() -> None:
+    """Given a catalog that is being applied, then no purchase claims out of a prefix that is another zone's by now."""
+    account = open_purse(cash_minor=1000000)
+    waiting: list[object] = []
+    thread = threading.Thread(target=lambda: waiting.extend(at_once(lambda: purchase(_asked(account)))))
+    with transaction.atomic():
+        db.call("network_lock_prefixes")
+        Zone.objects.filter(code=ZONE).update(ipv6_prefix="")
+        Zone.objects.filter(code="ap-guangzhou-6").update(ipv6_prefix=PREFIX)
+        Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
+        thread.start()
+        wait_until_blocked()
+    thread.join(30)
+    assert [str(outcome) for outcome in waiting] == [f"There are no IPv6 addresses in {ZONE}."]
+    assert _held() == {}
+
+
 def test_the_last_one_is_claimed_once_though_two_see_it() -> None:
     """The control: while somebody's purchase is not committed yet, its address is seen as free by everybody else."""
     account = open_purse(cash_minor=1000000)
@@ -222,7 +239,8 @@ def test_the_last_one_is_claimed_once_though_two_see_it() -> None:
     with transaction.atomic():
         (mine,) = db.call("network_claim_ipv6", ZONE, "2001:db8:4::40/124", account, [1])
         assert [str(mine)] == free
-        seen = at_once(lambda: db.call("network_spare_ipv6", "2001:db8:4::40/124", 4))
+        (seen,) = at_once(lambda: db.call("network_spare_ipv6", "2001:db8:4::40/124", 4, 2))
+        assert isinstance(seen, list)
         assert list(map(str, seen)) == free
         thread.start()
         wait_until_blocked()

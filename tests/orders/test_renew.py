@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from django.conf import settings
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
@@ -33,7 +34,7 @@ from vmart.kernel.clock import add_months
 from vmart.kernel.errors import InvalidParameter
 from vmart.ledger.models import Transfer
 from vmart.orders import actions, errors, open_account, renew, return_prepaid, terminate
-from vmart.orders.models import EngineDrift, Line, Order
+from vmart.orders.models import EngineDrift, Idempotency, Line, Order
 from vmart.orders.purchase import purchase
 from vmart.orders.renew import Renewal
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
@@ -176,6 +177,22 @@ def test_a_repeated_request_renews_once_by_its_token_alone(test_clock: BusinessC
     if token:
         with refused(errors.TokenReused):
             renew.renew(by(account), Renewal([machine.public_id], 2), client_token=token)
+
+
+def test_a_token_of_a_renewal_by_0_1_0_is_known_after_the_upgrade() -> None:
+    """That told four fields in any case, and had no bandwidth to tell."""
+    account = open_purse(cash_minor=3 * MONTHLY_MINOR)
+    machine = buy_running(account, MONTHLY)
+    told = f"renew|{{'public_ids': ['{machine.public_id}'], 'months': 1, 'day': 0, 'renew_flag': ''}}"
+    Idempotency.objects.create(
+        account_id=account, token="once", fingerprint=settings.SECRETS.fingerprint(told.encode()),
+        answer={"order_id": 17}, created_wall_at=clock.wall(),
+    )  # fmt: skip
+    asked = Renewal([machine.public_id])
+    with nothing_written():
+        assert renew.renew(by(account), asked, client_token="once") == 17
+    with nothing_written(), refused(errors.TokenReused, field="client_token"):
+        renew.renew(by(account), replace(asked, bandwidth_mbps=2), client_token="once")
 
 
 def test_what_was_shown_is_charged_although_prices_rise(test_clock: BusinessClock) -> None:

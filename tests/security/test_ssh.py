@@ -59,6 +59,14 @@ def test_worked_cases(rules: tuple[Policy, ...], expected: Reach) -> None:
     assert reach(rules) is expected
 
 
+def test_rules_for_ipv6_alone_let_nobody_in_where_the_machine_has_none() -> None:
+    """Given SSH from all of IPv6 and from nowhere else, then it matters whether the machine has an address there."""
+    rules = [Policy(ACCEPT, TCP, "22", cidr="::/0")]
+    assert [reach(rules, ipv6=ipv6) for ipv6 in (True, False)] == [Reach.SOMEWHERE, Reach.NOWHERE]
+    also = [*rules, Policy(ACCEPT, TCP, "22", cidr="10.0.0.0/8")]
+    assert [reach(also, ipv6=ipv6) for ipv6 in (True, False)] == [Reach.SOMEWHERE, Reach.SOMEWHERE]
+
+
 def test_what_a_new_group_may_begin_with() -> None:
     told = {name: reach([one.policy for one in rules.ingress]) for name, rules in RULES.items()}
     assert told == {"web": Reach.EVERYWHERE, "open": Reach.EVERYWHERE, "empty": Reach.NOWHERE}

@@ -1,7 +1,8 @@
 """Databases of the tests: one server a run, migrated templates, a clone for each test process.
 
 Tests commit for real. After each test ``test_seed.restore()`` (restore.sql) empties what the test
-filled and puts back what migrations or the catalog had put there; ids go on counting.
+filled and puts back what migrations or the catalog had put there; ids go on counting. A *scene* is what many
+tests begin with and would each spend seconds on: made once a test process, in a database of its own.
 """
 
 import contextlib
@@ -11,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from django.db import connections
@@ -44,6 +46,8 @@ class Databases:
         self.current: str | None = None
         self.allowed = False
         self._restorers: dict[str, psycopg.Connection] = {}
+        self._used: set[str] = set()  # since the last restoring
+        self._scenes: dict[str, Any] = {}
 
     @cached_property
     def folder(self) -> Path:
@@ -88,30 +92,48 @@ class Databases:
                 f'CREATE DATABASE "{name}" OWNER {postgres.ROLE} TEMPLATE "{template}" STRATEGY file_copy'
             )
 
-    def use(self, kind: str) -> None:
-        """Point Django's connection at this process's ``plain`` or ``shop`` database."""
+    def use(self, kind: str, template: str = "") -> None:
+        """Point Django's connection at this process's ``plain`` or ``shop`` database, or another clone of one."""
+        self._used.add(kind)
         if self.current == kind:
             return
         name = f"vmart_{self.worker}_{kind}"
         if kind not in self._restorers:
-            template = self._template(kind)
+            source = self._template(template or kind)
             with self._only_one("template"):  # a template being copied is locked against another copy's end
-                self.clone(name, template)
+                self.clone(name, source)
             self._restorers[kind] = self.superuser(name)
+        self._forget()
         self._point_at(name)
         self.current = kind
 
+    def use_scene(self, name: str, build: Callable[[], Any]) -> Any:
+        """As ``use``, of a clone of ``shop`` with what ``build()`` made in it; what that returned."""
+        self.use(name, "shop")
+        if name not in self._scenes:
+            try:
+                made = build()
+                self._restorers[name].execute("SELECT test_seed.remember()")
+            except BaseException:  # the next test begins it anew
+                self._used.discard(name)
+                self.current = None
+                self._restorers.pop(name).close()
+                raise
+            self._scenes[name] = made
+        return self._scenes[name]
+
     def restore(self) -> None:
-        """Bring the current database back to what it was when it was cloned, and forget what was cached of it."""
+        """Bring databases back to what they were when they were cloned, and forget what was cached of them."""
         self._forget()
         connection = connections["default"]
         if connection.in_atomic_block or not connection.is_usable():
             connection.close()
-        if self.current is not None:
-            restorer = self._restorers[self.current]
+        for kind in self._used:
+            restorer = self._restorers[kind]
             with restorer.transaction():
                 restorer.execute("SET LOCAL lock_timeout = '10s'")
                 restorer.execute("SELECT test_seed.restore()")
+        self._used = {self.current} if self.current else set()
 
     def url(self) -> str:
         """libpq URL of the current database, as the shop's own role."""

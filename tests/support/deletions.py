@@ -3,10 +3,13 @@
 ``python -m tests.support.deletions`` does it for all services; ``… tag vpc/CreateVpc`` for these only. It prints what
 survived, with exit status 1.
 
-All of it is one run of pytest. First each test of the API runs once as it is, and what it sends is noted: actions, and
-members of their requests. What no test sends survives without a run, and is printed first. Then, deletion by deletion,
-the tests that send what is deleted run, the quickest first, until one fails. Tests that compare the declarations with
-the published API are left out: they would turn red at everything, whether or not it does anything.
+All of it is one run of pytest. First each test of the API runs once as it is, and what it sends and is told is noted:
+actions, members of requests and of answers. What no test sends or is told survives without a run, and is printed
+first. Then, action by action, its tests run, the quickest first, without everything that is still to be found and that
+the test sends or is told: a test that stays green needs none of it, one that turns red says by halves which of it. A
+request's member is deleted by being passed over in silence, an answer's by not being told; that a declaration is no
+longer complete turns nothing red. Tests that compare the declarations with the published API are left out, and those
+that only look whether each action's sample is answered, and by how many queries.
 
 It takes hours and is no part of CI. ``VMART_DELETE_S`` ends it after so many seconds. What it found stands in
 ``VMART_DELETE_NOTES`` (a folder, else a new one), line by line: a further run with the same folder goes on there.
@@ -19,7 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -29,32 +33,35 @@ import pytest
 _ONLY, _SECONDS, _NOTES = "VMART_DELETED", "VMART_DELETE_S", "VMART_DELETE_NOTES"
 _ACTION, _ASKED, _TOLD = "action", "asked", "told"
 Deletion = tuple[str, str, str, str, str]  # service, action, version, what, path of the member
-Sent = tuple[str, str, str, str]  # service, action, version, path of a member ("" of the action itself)
 _COMPARING = ("answer_shapes", "fields", "languages", "odd_values", "published_members", "reference", "registry")
+_SAMPLES = ("every_action", "budgets_of_many", "database_loss")
 
 
 def deletions(*only: str) -> Iterator[Deletion]:
     """All, or those of some: ``tag`` is a service, ``vpc/CreateVpc`` an action."""
+    from tests.support.published_members import reads
     from vmart.api import services
 
     for action in services.API:
         if not only or action.service in only or f"{action.service}/{action.name}" in only:
             where = (action.service, action.name, action.version)
             yield (*where, _ACTION, "")
-            yield from ((*where, _ASKED, path) for path in _asked(action.asks))
+            read = reads(action.do) | (reads(action.completes.do) if action.completes else set())
+            yield from ((*where, _ASKED, path) for path in _asked(action.asks, read))
             yield from ((*where, _TOLD, path) for path in _told(action.answers))
 
 
-def _asked(shape: Any, path: str = "") -> Iterator[str]:
+def _asked(shape: Any, read: set[str], path: str = "") -> Iterator[str]:
+    """By the names of the request; without what is taken and changes nothing, which docs/not_offered.json lists."""
     from types import NoneType
 
     from tests.support.published_members import inner_shape
 
-    for name, member in shape.model_fields.items():
-        if member.annotation is not NoneType:
-            yield path + name
+    for field, member in shape.model_fields.items():
+        if member.annotation is not NoneType and field in read:
+            yield f"{path}{member.alias}"
             if inner := inner_shape(member.annotation):
-                yield from _asked(inner, f"{path}{name}.")
+                yield from _asked(inner, read, f"{path}{member.alias}.")
 
 
 def _told(answers: Any, path: str = "") -> Iterator[str]:
@@ -67,21 +74,19 @@ def _told(answers: Any, path: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def deleted(deletion: Deletion) -> Iterator[None]:
-    """Without it for as long as the block takes."""
+def deleted(some: Sequence[Deletion]) -> Iterator[None]:
+    """Without them for as long as the block takes; all are of one action and of one kind."""
+    service, name, version, what, _ = some[0]
+    paths = [deletion[-1] for deletion in some]
+    with {_ACTION: _no_action, _ASKED: _unheard, _TOLD: _untold}[what]((service, name, version), paths):
+        yield
+
+
+@contextmanager
+def _no_action(key: tuple[str, str, str], _: Sequence[str]) -> Iterator[None]:
     from vmart.api import services
 
-    service, name, version, what, path = deletion
-    key, action = (service, name, version), services.API.find(name, version, service)
-    if what == _ASKED:
-        with _hidden(action.asks, path):
-            yield
-        return
-    del services.API._actions[key]
-    if what == _TOLD:
-        services.API._actions[key] = dataclasses.replace(
-            action, do=lambda call, asked: _without(action.do(call, asked), path)
-        )
+    action = services.API._actions.pop(key)
     try:
         yield
     finally:
@@ -89,73 +94,84 @@ def deleted(deletion: Deletion) -> Iterator[None]:
 
 
 @contextmanager
-def _hidden(shape: Any, path: str) -> Iterator[None]:
-    """A request cannot say the member any more: it is unknown, and has its default."""
-    from tests.support.published_members import inner_shape
+def _unheard(key: tuple[str, str, str], paths: Sequence[str]) -> Iterator[None]:
+    def without(perform: Callable[[Any], Any], action: Any, members: Any) -> Any:
+        ours = (action.service, action.name, action.version) == key
+        return perform(_without(members, paths) if ours else members)
 
-    name, _, rest = path.partition(".")
-    member = shape.model_fields[name]
-    if rest:
-        with _hidden(inner_shape(member.annotation), rest):
-            shape.model_rebuild(force=True)
-            yield
-        shape.model_rebuild(force=True)
-        return
-    now = (member.alias, member.validation_alias, member.serialization_alias)
-    member.alias = member.validation_alias = member.serialization_alias = "Deleted"
-    shape.model_rebuild(force=True)
-    try:
+    with _performing(without):
         yield
-    finally:
-        member.alias, member.validation_alias, member.serialization_alias = now
-        shape.model_rebuild(force=True)
-
-
-def _without(told: Any, path: str) -> Any:
-    """An answer, or a list in one, without the member."""
-    if isinstance(told, list):
-        return [_without(each, path) for each in told]
-    if not isinstance(told, dict):
-        return told
-    name, _, rest = path.partition(".")
-    if rest:
-        return {member: _without(value, rest) if member == name else value for member, value in told.items()}
-    return {member: value for member, value in told.items() if member != name}
-
-
-def _paths(shape: Any, members: Any, path: str = "") -> Iterator[str]:
-    """The members that a request says, as ``_asked`` calls them."""
-    from tests.support.published_members import inner_shape
-
-    if isinstance(members, list):
-        for each in members:
-            yield from _paths(shape, each, path)
-    if not isinstance(members, Mapping):
-        return
-    for name, member in shape.model_fields.items():
-        if str(member.alias) in members:
-            yield path + name
-            if inner := inner_shape(member.annotation):
-                yield from _paths(inner, members[str(member.alias)], f"{path}{name}.")
 
 
 @contextmanager
-def _noting(sent: set[Sent]) -> Iterator[None]:
-    """What is sent within the block goes into ``sent``."""
+def _untold(key: tuple[str, str, str], paths: Sequence[str]) -> Iterator[None]:
+    from tests.api import calling
+    from vmart.api import services
+
+    action, check = services.API._actions[key], calling._check_declared
+    services.API._actions[key] = dataclasses.replace(
+        action, do=lambda call, asked: _without(action.do(call, asked), paths)
+    )
+    calling._check_declared = lambda *_: None
+    try:
+        yield
+    finally:
+        services.API._actions[key], calling._check_declared = action, check
+
+
+@contextmanager
+def _performing(instead: Callable[[Callable[[Any], Any], Any, Any], Any]) -> Iterator[None]:
+    """Each call goes to ``instead``: with what performs it for its members, its action, and them."""
     from vmart.api.wire.wsgi import ApiApplication
 
     perform = ApiApplication._perform
 
-    def noted(self: Any, action: Any, call: Any, caller: Any, members: Any, **named: Any) -> Any:
-        where = (action.service, action.name, action.version)
-        sent.update((*where, path) for path in ("", *_paths(action.asks, members)))
-        return perform(self, action, call, caller, members, **named)
+    def performing(self: Any, action: Any, call: Any, caller: Any, members: Any, *, as_text: bool) -> Any:
+        return instead(lambda ours: perform(self, action, call, caller, ours, as_text=as_text), action, members)
 
-    ApiApplication._perform = noted  # type: ignore[method-assign, assignment]
+    ApiApplication._perform = performing  # type: ignore[method-assign]
     try:
         yield
     finally:
         ApiApplication._perform = perform  # type: ignore[method-assign]
+
+
+def _without(value: Any, paths: Sequence[str], path: str = "") -> Any:
+    """A structure, or a list in one, without the members at these paths."""
+    if isinstance(value, list):
+        return [_without(each, paths, path) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        name: _without(inner, paths, f"{path}{name}.") for name, inner in value.items() if f"{path}{name}" not in paths
+    }
+
+
+def _paths(value: Any, path: str = "") -> Iterator[str]:
+    """Of all members that a structure, or a list of them, has."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _paths(each, path)
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield f"{path}{name}"
+            yield from _paths(inner, f"{path}{name}.")
+
+
+@contextmanager
+def _noting(seen: set[Deletion]) -> Iterator[None]:
+    """What is sent and told within the block goes into ``seen``."""
+
+    def noted(perform: Callable[[Any], Any], action: Any, members: Any) -> Any:
+        where = (action.service, action.name, action.version)
+        seen.add((*where, _ACTION, ""))
+        seen.update((*where, _ASKED, path) for path in _paths(members))
+        told = perform(members)
+        seen.update((*where, _TOLD, path) for path in _paths(told))
+        return told
+
+    with _performing(noted):
+        yield
 
 
 def _is_green(item: pytest.Item) -> bool:
@@ -167,22 +183,22 @@ def _is_green(item: pytest.Item) -> bool:
 
 
 class _Notes:
-    """What was found, a line each: ``sent`` by which test in how many seconds, ``ran`` a deletion with its survivor."""
+    """What was found, a line each: what is ``seen`` by which test in how many seconds, whether a deletion survived."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "found.jsonl"
-        self.sent: dict[str, tuple[float, list[Sent]]] = {}
+        self.seen: dict[str, tuple[float, set[Deletion]]] = {}
         self.survived: dict[Deletion, bool] = {}
         for line in self._file.read_text().splitlines() if self._file.exists() else ():
             kind, name, *rest = json.loads(line)
-            if kind == "sent":
-                self.sent[name] = (rest[0], [tuple(each) for each in rest[1]])
+            if kind == "seen":
+                self.seen[name] = (rest[0], {tuple(each) for each in rest[1]})
             else:
                 self.survived[tuple(name)] = rest[0]
 
-    def test(self, name: str, seconds: float, sent: list[Sent]) -> None:
-        self.sent[name] = (seconds, sent)
-        self._write(["sent", name, seconds, sent])
+    def test(self, name: str, seconds: float, seen: set[Deletion]) -> None:
+        self.seen[name] = (seconds, seen)
+        self._write(["seen", name, seconds, sorted(seen)])
 
     def ran(self, deletion: Deletion, *, survived: bool) -> None:
         self.survived[deletion] = survived
@@ -192,20 +208,51 @@ class _Notes:
         with self._file.open("a") as file:
             file.write(f"{json.dumps(found)}\n")
 
-    def senders(self, deletion: Deletion) -> list[str]:
-        """The tests that send what is deleted, and pass as it is, the quickest first."""
-        *where, what, path = deletion
-        wanted = (*where, path if what == _ASKED else "")
-        return sorted((name for name, (_, sent) in self.sent.items() if wanted in sent), key=lambda n: self.sent[n][0])
+    def quickest(self, names: Mapping[str, Any]) -> list[str]:
+        """The tests that pass as they are."""
+        return sorted((name for name in self.seen if name in names), key=lambda name: self.seen[name][0])
 
 
 def _note(item: pytest.Item, notes: _Notes) -> None:
     """Run a test as it is; one that fails is as if it sent nothing."""
-    sent: set[Sent] = set()
+    seen: set[Deletion] = set()
     begun = time.monotonic()
-    with _noting(sent):
+    with _noting(seen):
         green = _is_green(item)
-    notes.test(item.nodeid, time.monotonic() - begun, sorted(sent) if green else [])
+    notes.test(item.nodeid, time.monotonic() - begun, seen if green else set())
+
+
+def _needed(item: pytest.Item, some: list[Deletion]) -> list[Deletion]:
+    """Those without which the test turns red."""
+    with deleted(some):
+        if _is_green(item):
+            return []
+    if len(some) == 1:
+        return some
+    half = len(some) // 2
+    return _needed(item, some[:half]) + _needed(item, some[half:])
+
+
+def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes, until: float) -> list[Deletion]:
+    """The survivors, all of one action, kind and depth; none where the time was over before they were sure."""
+    left = list(some)
+    for name in notes.quickest(items):
+        seen = [deletion for deletion in left if deletion in notes.seen[name][1]]
+        if not seen:
+            continue
+        if time.monotonic() > until:
+            return []
+        for deletion in _needed(items[name], seen):
+            left.remove(deletion)
+            notes.ran(deletion, survived=False)
+    for deletion in left:
+        notes.ran(deletion, survived=True)
+    return left
+
+
+def _alike(deletion: Deletion) -> tuple[str, str, str, str, int]:
+    """What is deleted at once: not a structure with its own members, whose loss nobody could see then."""
+    return (*deletion[:4], deletion[4].count("."))
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool:
@@ -214,22 +261,23 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     until = time.monotonic() + float(os.environ.get(_SECONDS) or "inf")
     items, notes = {item.nodeid: item for item in session.items}, _Notes(Path(os.environ[_NOTES]))
     for name, item in items.items():
-        if name not in notes.sent and time.monotonic() < until:
+        if name not in notes.seen and time.monotonic() < until:
             _note(item, notes)
     asked = list(deletions(*os.environ[_ONLY].split()))
-    say(f"{len(notes.sent.keys() & items.keys())} of {len(items)} tests noted, {len(asked)} deletions")
-    unsent = [deletion for deletion in asked if not notes.senders(deletion)]
-    for deletion in unsent:
-        say(f"no test sends: {' '.join(deletion)}")
+    say(f"{len(notes.seen.keys() & items.keys())} of {len(items)} tests noted, {len(asked)} deletions")
+    seen = {deletion for name in notes.quickest(items) for deletion in notes.seen[name][1]}
     for deletion in asked:
-        if deletion not in unsent and deletion not in notes.survived and time.monotonic() < until:
-            with deleted(deletion):
-                survived = all(_is_green(items[name]) for name in notes.senders(deletion))
-            notes.ran(deletion, survived=survived)
-            if survived:
-                say(f"survived: {' '.join(deletion)}")
-    survivors = [deletion for deletion in asked if deletion in unsent or notes.survived.get(deletion)]
-    left = [deletion for deletion in asked if deletion not in unsent and deletion not in notes.survived]
+        if deletion not in seen:
+            say(f"no test sends or is told: {' '.join(deletion)}")
+    untried = [deletion for deletion in asked if deletion in seen and deletion not in notes.survived]
+    groups = defaultdict(list)
+    for deletion in untried:
+        groups[_alike(deletion)].append(deletion)
+    for some in groups.values():
+        for deletion in _hunt(some, items, notes, until):
+            say(f"survived: {' '.join(deletion)}")
+    survivors = [deletion for deletion in asked if deletion not in seen or notes.survived.get(deletion)]
+    left = [deletion for deletion in asked if deletion in seen and deletion not in notes.survived]
     say(f"{len(survivors)} survived, {len(asked) - len(survivors) - len(left)} did not, {len(left)} were not tried")
     session.testsfailed += len(survivors)
     return True
@@ -238,7 +286,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
 def main(*only: str) -> int:
     """The exit status: 1 where something survived."""
     folder = Path(__file__).resolve().parent.parent / "api"
-    left_out = {f"test_{name}.py" for name in _COMPARING}
+    left_out = {f"test_{name}.py" for name in (*_COMPARING, *_SAMPLES)}
     tests = [str(file) for file in sorted(folder.glob("test_*.py")) if file.name not in left_out]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.support.deletions", *tests]
     notes = os.environ.get(_NOTES) or tempfile.mkdtemp()

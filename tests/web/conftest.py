@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.utils import translation
 
 from tests.web.visiting import ZONE, open_business
@@ -24,6 +25,12 @@ def _language_as_found() -> Iterator[None]:
     """A request leaves its reader's language with the thread that answered it."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def _not_throttled(_open_shop: None) -> None:
+    """Whoever signed in, in a test before, counts no more."""
+    cache.clear()
 
 
 @pytest.fixture

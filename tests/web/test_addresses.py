@@ -126,6 +126,22 @@ def test_it_is_bound_moved_made_faster_and_given_back(visitor: Visitor, world: W
     assert "You have no elastic public address yet." in text_of(visitor.get("/addresses/"))
 
 
+def test_an_address_that_no_machine_can_have_says_which_could(visitor: Visitor) -> None:
+    """Given a machine with an address of its own, then the page offers none; a machine without one is offered."""
+    visitor.buy("?charge=postpaid", name="has-one")
+    work()
+    eip = _buy(visitor)
+    shown = visitor.get(f"/addresses/{eip.public_id}/").content.decode()
+    assert "You have no machine for it: one of its zone that runs or is off" in shown
+    assert 'name="machine"' not in shown
+    machine = _machine(visitor)
+    shown = visitor.get(f"/addresses/{eip.public_id}/").content.decode()
+    assert "You have no machine for it" not in shown
+    offered = re.search(r'<select name="machine".*?</select>', shown, re.S)
+    assert offered is not None
+    assert re.findall(r'<option value="([^"]*)"', offered[0]) == [machine.public_id]
+
+
 def test_a_name_is_changed_and_a_bad_one_refused(visitor: Visitor) -> None:
     eip = _buy(visitor)
     at = f"/addresses/{eip.public_id}/"

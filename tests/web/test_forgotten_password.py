@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.cache import cache
 from django.test import Client, override_settings
 
 from tests.support.mail_sink import Sink, mail_sink
@@ -17,11 +16,6 @@ from vmart.web.signing_in import reset_path
 
 RESET = "/accounts/password/reset/"
 NEW = "another-Long-passphrase-5"
-
-
-@pytest.fixture(autouse=True)
-def _not_throttled() -> None:
-    cache.clear()
 
 
 @pytest.fixture

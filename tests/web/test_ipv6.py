@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.shopper import ZONE, work
+from tests.web.test_security_groups import CLOSED, RULE, SOME, _made, _page
 from tests.web.visiting import Visitor, customer, text_of
 from vmart.catalog.models import Zone
 from vmart.instances.models import Instance
@@ -58,3 +59,17 @@ def test_a_template_that_the_page_saves_has_it(visitor: Visitor) -> None:
     assert version.contents["network.ipv6_addresses"] == 1
     shown = visitor.get(f"/templates/{version.template.public_id}/")
     assert "Mbps, IPv6" in text_of(shown)
+
+
+def test_ssh_by_ipv6_alone_is_none_for_a_machine_without_an_address(visitor: Visitor) -> None:
+    """Given a group that lets SSH in from all of IPv6 and nothing else, then the pages say whether anybody gets in."""
+    group = _made(visitor, starting="empty")
+    visitor.post(_page(group), RULE | {"port": "22", "cidr": "::/0"})
+    for more, said in (("", CLOSED), ("&ipv6=1", SOME)):
+        query = f"{HERE}&security_group={group}{more}"
+        shown = text_of(visitor.get(f"/buy/{query}", follow=True))
+        assert [sentence for sentence in (CLOSED, SOME) if sentence in shown] == [said]
+        visitor.buy(query)
+        work()
+        page = text_of(visitor.get(f"/machines/{Instance.objects.latest('id').public_id}/"))
+        assert (CLOSED in page) is (said == CLOSED)

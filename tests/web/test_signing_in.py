@@ -1,7 +1,6 @@
 """Sign up, in and out: an account with its purses at once, throttled, back to where one came from."""
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from tests.support.written import nothing_written
@@ -11,11 +10,6 @@ from vmart.listings import overview
 from vmart.orders import open_account
 
 NEW = {"email": "new@example.org", "password1": PASSWORD}
-
-
-@pytest.fixture(autouse=True)
-def _not_throttled() -> None:
-    cache.clear()
 
 
 def test_sign_up_opens_an_account_with_empty_purses_and_leads_back() -> None:

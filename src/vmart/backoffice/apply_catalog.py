@@ -124,6 +124,7 @@ class Declined(Exception):
 
 
 def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
+    db.call("network_lock_prefixes")
     zone = _deployment(book.currency)
     now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
     changes = [change for part in _parts(catalog) for change in part]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from vmart import engines
 from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
+from vmart.kernel.networks import network6
 
 INT32_MAX = 2**31 - 1
 POOL_MAX = 65_536
@@ -144,7 +145,7 @@ class Zone(_Part):
     def _can_be_given_out(cls, text: str | None) -> str | None:
         if text is None:
             return None
-        prefix = ipaddress.IPv6Network(text)
+        prefix = network6(text)
         least, most = IPV6_PREFIX
         if not least <= prefix.prefixlen <= most:
             raise ValueError(f"{prefix}: the length of the prefix is {least} to {most}")

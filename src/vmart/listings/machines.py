@@ -243,10 +243,10 @@ def _each(form: Callable[[str], str], values: Sequence[str] | None) -> list[str]
 
 
 def _address(text: str) -> str:
-    """The text where it is an address as we write them, else ""."""
+    """The address as we write it, else "": one of IPv6 may be written in many ways."""
     try:
         # A zone, as of fe80::1%eth0, is none of an address: the database takes none.
-        return text if "%" not in text and str(ipaddress.ip_address(text)) == text else ""
+        return str(ipaddress.ip_address(text)) if "%" not in text else ""
     except ValueError:
         return ""
 

@@ -57,9 +57,9 @@ def to_choose(account_id: int, region: str = "") -> list[SecurityGroupView]:
     return [_view(group, ()) for group in held.groups(account_id, region)]
 
 
-def ssh_reach(groups: Iterable[SecurityGroupView]) -> Reach:
-    """From where SSH is let in to a machine in these groups, in this order."""
-    return ssh.reach([policy for group in groups for policy in group.ingress])
+def ssh_reach(groups: Iterable[SecurityGroupView], *, ipv6: bool = True) -> Reach:
+    """From where SSH is let in to a machine in these groups, in this order, that has an IPv6 address or none."""
+    return ssh.reach([policy for group in groups for policy in group.ingress], ipv6=ipv6)
 
 
 def in_group(account_id: int, public_id: str, *, before: str = "") -> Page[Instance]:

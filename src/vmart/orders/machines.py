@@ -9,15 +9,15 @@ from django.db.models import QuerySet
 from vmart.engines.contract import EngineError, Observation, Power
 from vmart.events import record
 from vmart.instances.models import IN_RESCUE, Instance, State
-from vmart.kernel import clock, db
+from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.kernel.text import sayable
 from vmart.orders.errors import Busy, InArrears, UnknownInstance, WrongMode, WrongState
 from vmart.orders.things import (
     Thing,
     agree,
     begin,
     begin_all,
+    check_ids,
     end_usage,
     event,
     events,
@@ -27,6 +27,7 @@ from vmart.orders.things import (
     is_prepaid,
     is_under_way,
     isolate_all,
+    lock_named,
     named_in,
     send,
     send_all,
@@ -56,20 +57,17 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[Instance]:
 
     Raises UnknownInstance for one that is not this account's, MissingParameter for none at all.
     """
-    db.require_transaction()
-    if not public_ids:
-        raise MissingParameter("InstanceIds names no instance.", field="machines")
-    if len(public_ids) > MACHINES_MAX:
-        raise InvalidParameter("At most {most} instances at once.", field="machines", most=MACHINES_MAX)
-    if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("InstanceIds names an instance twice.", field="machines")
-    db.call("ledger_lock", account_id)
-    rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
-    found = {row.public_id: row for row in rows if row.state != State.GONE}
-    for public_id in public_ids:
-        if public_id not in found:
-            raise UnknownInstance("The instance {id} does not exist.", field="machines", id=public_id)
-    return [found[public_id] for public_id in public_ids]
+    check_ids(
+        public_ids, most=MACHINES_MAX,
+        none=MissingParameter("InstanceIds names no instance.", field="machines"),
+        many=InvalidParameter("At most {most} instances at once.", field="machines", most=MACHINES_MAX),
+        twice=InvalidParameter("InstanceIds names an instance twice.", field="machines"),
+    )  # fmt: skip
+    return lock_named(locking().exclude(state=State.GONE), account_id, public_ids, _unknown)
+
+
+def _unknown(public_id: str) -> UnknownInstance:
+    return UnknownInstance("The instance {id} does not exist.", field="machines", id=public_id)
 
 
 def locked(instance_id: int) -> Instance:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from vmart.customers import quotas
 from vmart.events import record
 from vmart.events.actor import Actor
@@ -53,7 +51,7 @@ def create(actor: Actor, wanted: Wanted, *, client_token: str = "") -> Group:
     new.check(wanted.tags)
     _check_affinity(wanted.affinity)
     _check_apart(wanted.apart)
-    fingerprint = settings.SECRETS.fingerprint(f"placement group|{wanted}".encode())
+    fingerprint = tokens.fingerprint("placement group", wanted)
     with db.act():
         db.call("ledger_lock", actor.account)
         known = tokens.first_answer(actor.account, client_token, fingerprint)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from django.conf import settings
-
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
@@ -96,7 +94,7 @@ class PricedAct(Generic[A]):
         """(order's number, locked things, price); no price where the token was answered before."""
         number = numbers.order()
         found = self.lock(account_id, asked.public_ids)
-        fingerprint = settings.SECRETS.fingerprint(f"{what}|{_plain(asked)}".encode())
+        fingerprint = tokens.fingerprint(what, asked)
         known = tokens.first_answer(account_id, token, fingerprint)
         if known is not None:
             return int(known["order_id"]), [], None

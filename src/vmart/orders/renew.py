@@ -15,7 +15,7 @@ from vmart.events.actor import Actor
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock
 from vmart.kernel.errors import InvalidParameter
-from vmart.orders import agreed, lower_bandwidth, lowering, paid, term
+from vmart.orders import agreed, lower_bandwidth, lowering, paid, term, tokens
 from vmart.orders import machines as m
 from vmart.orders.errors import WrongState
 from vmart.orders.models import EngineDrift, Order
@@ -43,9 +43,9 @@ class Renewal:
     """
 
     public_ids: Sequence[str]
-    months: int = 1
-    day: int = 0
-    renew_flag: str = field(default="")
+    months: int = field(default=1, metadata=tokens.TOLD)
+    day: int = field(default=0, metadata=tokens.TOLD)
+    renew_flag: str = field(default="", metadata=tokens.TOLD)
     bandwidth_mbps: int = 0
 
 

@@ -5,13 +5,18 @@ Each has a subscription, a zone and a kind (``KIND``), under which its events an
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from django.db.models import QuerySet
 
 from vmart.engines.contract import EngineError
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
+from vmart.kernel.errors import Refused
+from vmart.kernel.text import sayable
 from vmart.network.models import Eip
 from vmart.pricing.configuration import PREPAID
 from vmart.storage.models import Disk, OwnImage, Snapshot
@@ -19,6 +24,7 @@ from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
 Thing = Instance | Disk | Eip | Snapshot | OwnImage  # an image that was imported
+W = TypeVar("W", bound=Thing)
 # What is said where the engine said nothing, or not what helps.
 _FAULT = EngineError(
     "Something went wrong in the shop.", transient=True,
@@ -31,6 +37,35 @@ def named_in(thing: Thing) -> str:
     """The field that names such things in what is asked of an act."""
     names = {Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots", OwnImage: "images"}
     return names[type(thing)]
+
+
+def check_ids(public_ids: Sequence[str], *, most: int, none: Refused, many: Refused, twice: Refused) -> None:
+    """Raise one of these where no id is named, more than ``most`` are, or one is named twice."""
+    if not public_ids:
+        raise none
+    if len(public_ids) > most:
+        raise many
+    if len(set(public_ids)) != len(public_ids):
+        raise twice
+
+
+def lock_own(rows: QuerySet[W], account_id: int, public_ids: Sequence[str]) -> dict[str, W]:
+    """The account's among ``rows``, by public id: first its own lock, then theirs in the order of their numbers."""
+    db.require_transaction()
+    db.call("ledger_lock", account_id)
+    named = rows.filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
+    return {str(row.public_id): row for row in named}
+
+
+def lock_named(
+    rows: QuerySet[W], account_id: int, public_ids: Sequence[str], unknown: Callable[[str], Refused]
+) -> list[W]:
+    """The same, in the order asked for. Raises ``unknown(id)`` for one that is not among them."""
+    found = lock_own(rows, account_id, public_ids)
+    for public_id in public_ids:
+        if public_id not in found:
+            raise unknown(public_id)
+    return [found[public_id] for public_id in public_ids]
 
 
 def is_prepaid(thing: Thing) -> bool:

@@ -182,19 +182,37 @@ def remove(actor: Actor, public_id: str, wanted: Policies) -> None:
 def replace_one(actor: Actor, public_id: str, wanted: Policies, original: Policies = NOTHING) -> None:
     """One rule in the place of another: of ``original``, or of the index of ``wanted``. Raises as ``remove``."""
     way = wanted.way()
-    (new, *more), before = getattr(wanted, way), getattr(original, way)
-    if more or len(before) > 1 or (original != NOTHING and not before):
+    if len(getattr(wanted, way)) > 1 or len(getattr(original, way)) > 1:
         raise WrongPolicies("One rule is replaced by one of the same direction.", field="policies")
-    place = f"policies.{way}.0"
-    rule = policies.check(new.policy, place)
-    if not before and new.index is None:
-        raise MissingParameter("Which rule is to be replaced? Give PolicyIndex.", field=f"{place}.policy_index")
+    _replace(actor, public_id, "ReplaceSecurityGroupPolicy", wanted, original)
+
+
+def replace_some(actor: Actor, public_id: str, wanted: Policies, original: Policies = NOTHING) -> None:
+    """Rules of one direction, each in the place of another: of ``original``, in its order, or of its index."""
+    _replace(actor, public_id, "ModifySecurityGroupPolicies", wanted, original)
+
+
+def _replace(actor: Actor, public_id: str, act: str, wanted: Policies, original: Policies) -> None:
+    way = wanted.way()
+    named, before = getattr(wanted, way), getattr(original, way)
+    if original != NOTHING and len(before) != len(named):
+        raise WrongPolicies("One rule is replaced by one of the same direction.", field="policies")
+    new = policies.checked([one.policy for one in named], f"policies.{way}")
+    for number, one in enumerate(named):
+        if not before and one.index is None:
+            raise MissingParameter(
+                "Which rule is to be replaced? Give PolicyIndex.", field=f"policies.{way}.{number}.policy_index"
+            )
 
     def replaced(rules: list[Policy]) -> list[Policy]:
-        at = _place(rules, before[0], f"original.{way}.0") if before else _place(rules, new, f"policies.{way}.0")
-        return [*rules[:at], rule, *rules[at + 1 :]]
+        of, which = ("original", before) if before else ("policies", named)
+        places = [_place(rules, one, f"{of}.{way}.{number}") for number, one in enumerate(which)]
+        if len(set(places)) < len(places):
+            raise WrongPolicies("A rule is replaced once.", field=f"{of}.{way}")
+        changed = dict(enumerate(rules)) | dict(zip(places, new, strict=True))
+        return list(changed.values())
 
-    _change(actor, public_id, "ReplaceSecurityGroupPolicy", wanted, {way: replaced})
+    _change(actor, public_id, act, wanted, {way: replaced})
 
 
 def move(actor: Actor, public_id: str, way: str, index: int, *, up: bool, version: str = "") -> None:

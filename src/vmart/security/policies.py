@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from vmart.engines.rules import ANY, ANYWHERE, ANYWHERE6, ICMP, ICMPV6, TCP, UDP, Range, Rule
+from vmart.kernel.networks import network6
 from vmart.security.errors import BadPolicy, TooManyPolicies
 
 PROTOCOLS = (ANY, TCP, UDP, ICMP, ICMPV6)
@@ -120,16 +121,14 @@ def _peer(policy: Policy, field: str) -> tuple[str, str]:
         )
     if policy.group:
         return "", policy.group
-    kind: type[ipaddress.IPv4Network | ipaddress.IPv6Network] = ipaddress.IPv4Network
-    member = "cidr_block"
-    if ":" in policy.cidr:
-        kind, member = ipaddress.IPv6Network, "ipv6_cidr_block"
+    is_ipv6 = ":" in policy.cidr
     try:
-        return str(kind(policy.cidr, strict=False)), ""
+        read = network6 if is_ipv6 else ipaddress.IPv4Network
+        return str(read(policy.cidr, strict=False)), ""
     except ValueError:
         raise BadPolicy(
             "{value} is no address and no network, such as 203.0.113.0/24 and 2001:db8::/32 are.",
-            field=f"{field}.{member}", value=policy.cidr[:60],
+            field=f"{field}.{'ipv6_cidr_block' if is_ipv6 else 'cidr_block'}", value=policy.cidr[:60],
         ) from None  # fmt: skip
 
 

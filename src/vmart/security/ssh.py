@@ -26,12 +26,13 @@ class Reach(enum.StrEnum):
     EVERYWHERE = "everywhere"
 
 
-def reach(ingress: Sequence[Policy]) -> Reach:
+def reach(ingress: Sequence[Policy], *, ipv6: bool = True) -> Reach:
     """From where SSH is let in, by all rules of a machine's groups in their order.
 
-    Everywhere is all of IPv4, which every machine has. Nowhere is by IPv6 neither.
+    Everywhere is all of IPv4, which every machine has. Nowhere is by IPv6 neither, where the machine has (``ipv6``) it.
     """
-    by_ipv4, by_ipv6 = (_reach(ingress, version) for version in (4, 6))
+    by_ipv4 = _reach(ingress, 4)
+    by_ipv6 = _reach(ingress, 6) if ipv6 else Reach.NOWHERE
     return Reach.SOMEWHERE if by_ipv4 is Reach.NOWHERE and by_ipv6 is not Reach.NOWHERE else by_ipv4
 
 

@@ -194,7 +194,8 @@ class Offer:
             return None
         known = {group.public_id: group for group in self.groups}
         default = [group.public_id for group in self.groups if group.is_default]
-        return security_groups.ssh_reach([known[public_id] for public_id in self.choice.groups or default])
+        chosen = [known[public_id] for public_id in self.choice.groups or default]
+        return security_groups.ssh_reach(chosen, ipv6=bool(self.choice.values["ipv6"]))
 
     @property
     def has_ipv6(self) -> bool:

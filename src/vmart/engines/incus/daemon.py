@@ -53,6 +53,7 @@ _LIMITS = {
     "kernel/keys/maxkeys": 20_000,
     "kernel/keys/maxbytes": 2_000_000,
     "net/ipv4/neigh/default/gc_thresh3": 8_192,
+    "net/ipv6/neigh/default/gc_thresh3": 8_192,
 }
 # Where the host is told to forward packets, by the name of the note of what it was told before.
 _FORWARDING = {"ip_forward.before": Path("/proc/sys/net/ipv4/ip_forward"), "ip6_forward.before": links.FORWARDING}

@@ -505,7 +505,7 @@ class IncusEngine:
         if opened.firewall is not None and not opened.why_no_groups:
             ipv6 = spec.public_address.ipv6 if spec.public_address else records.link_address(found) if found else ""
             if ipv6:
-                links.see_to_host()
+                links.see_to_host(opened.firewall.ensure_base)
             opened.firewall.ensure_rules([Guarded(spec.private_ip, spec.rules, ipv6)])
 
     def _refuse_ipv6(self) -> None:
@@ -524,12 +524,12 @@ class IncusEngine:
             self._unlink(found)
         if address:
             self._refuse_ipv6()
-            links.see_to_host()
             self._plug(found, address)
 
     def _plug(self, found: Mapping[str, Any], address: str) -> None:
         opened, name = self._open(), found["name"]
         assert opened.firewall is not None
+        links.see_to_host(opened.firewall.ensure_base)
         rules = records.rules_of(text) if (text := found["config"].get(records.RULES)) else OPEN
         opened.firewall.ensure_rules([Guarded(found["config"][records.PRIVATE_IP], rules, address)])
         change = {"devices": {records.LINK: links.device(self._names, name, address)}}
@@ -582,7 +582,7 @@ class IncusEngine:
         opened = self._open()
         if opened.firewall is not None and not opened.firewall.is_whole():
             if any(map(records.link_address, opened.machines.all())):
-                links.see_to_host()
+                links.see_to_host(opened.firewall.ensure_base)
             opened.firewall.rebuild(
                 lambda: (opened.networks.bridges(), map(records.leave_of, self._leaving()), self._all_guarded())
             )

@@ -14,7 +14,8 @@ postrouting the machine's public address as source; where that is a documentatio
 groups      what the machine's security groups let out (forward) and in (behind the NAT): ``groups.py``
 
 IPv6 comes by a link of the machine's own (ADR 0061): nothing but IPv6, from and to the address that the link has,
-within the cap and by the counter of the machine's other address.
+within the cap and by the counter of the machine's other address. What the host forwards by IPv6 that is of no machine
+is dropped where it forwards for machines alone (``links.rules_for_others``).
 """
 
 import contextlib
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmart.engines.contract import EngineError
-from vmart.engines.incus import groups
+from vmart.engines.incus import groups, links
 from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.host import Names, OneAtATime, run
 from vmart.kernel import clock
@@ -34,12 +35,13 @@ _MIN_INBOUND_MBPS = 10  # inbound is free: at least this, as the field has it
 _DOCUMENTATION_CIDRS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")  # RFC 5737
 _DOCUMENTATION = [ipaddress.ip_network(cidr) for cidr in _DOCUMENTATION_CIDRS]
 # An empty chain: a mark that goes with the table. Its number is the rules': a table with those of before is rebuilt.
-_WHOLE = "whole_5"
+_WHOLE = "whole_6"
 
 _BY_ADDRESS = ("out_counter", "out_cap", "in_cap", "public_of", "out_counter6", "out_cap6", "in_cap6")
 _HOOKS = {
     "input": "type filter hook input priority -10; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
+    "others": "type filter hook forward priority -10; policy accept;",
     "postrouting": "type nat hook postrouting priority 90; policy accept;",
     **groups.HOOKS,
 }
@@ -192,7 +194,7 @@ class Firewall:
 
     def _base_script(self) -> list[str]:
         table, ours = self._table, f'"{self._names.bridge_prefix}*"'
-        links = f'"{self._names.link_prefix}*"'
+        own_links = f'"{self._names.link_prefix}*"'
         chains = {
             "from_machine": (
                 "ct state established,related accept",
@@ -227,6 +229,8 @@ class Firewall:
             "arriving": ("ip daddr != @with_public drop", "limit name ip daddr map @in_cap drop"),
             "from_link": (
                 "meta nfproto ipv4 drop",
+                # Each that asks from another address of its own is a neighbour that the host keeps in mind.
+                f"{groups.NEIGHBOURS} update @asking {{ iifname limit rate over 10/second burst 50 packets }} drop",
                 f"{groups.NEIGHBOURS} accept",
                 "iifname . ip6 saddr != @links drop",
                 "ct state established,related accept",
@@ -243,12 +247,12 @@ class Firewall:
                 "oifname . ip6 daddr != @links drop",
                 "limit name ip6 daddr map @in_cap6 drop",
             ),
-            "input": (f"iifname {ours} jump from_machine", f"iifname {links} jump from_link"),
+            "input": (f"iifname {ours} jump from_machine", f"iifname {own_links} jump from_link"),
             "forward": (
                 f"iifname {ours} jump outward",
-                f"iifname {links} jump link_out",
+                f"iifname {own_links} jump link_out",
                 f"oifname {ours} jump inward",
-                f"oifname {links} jump link_in",
+                f"oifname {own_links} jump link_in",
             ),
             "postrouting": (
                 # Bridged packets come by here too where br_netfilter is on: they keep their address.
@@ -257,7 +261,8 @@ class Firewall:
                 "ip saddr @by_host masquerade",
                 "snat ip to ip saddr map @public_of",
             ),
-            **groups.base_chains(ours, links),
+            "others": links.rules_for_others(),
+            **groups.base_chains(ours, own_links),
         }
         script = [
             f"add table {table}",
@@ -269,6 +274,7 @@ class Firewall:
             f"add map {table} out_cap6 {{ type ipv6_addr : limit; }}",
             f"add map {table} in_cap6 {{ type ipv6_addr : limit; }}",
             f"add set {table} links {{ type ifname . ipv6_addr; }}",
+            f"add set {table} asking {{ type ifname; size 65535; flags dynamic, timeout; timeout 1m; }}",
             f"add set {table} with_public {{ type ipv4_addr; }}",
             f"add set {table} by_host {{ type ipv4_addr; }}",
             f"add set {table} same_vpc {{ type ifname . ifname; }}",

@@ -19,6 +19,7 @@ from typing import Any
 
 from vmart.engines.incus.host import run
 from vmart.engines.rules import ANY, ANYWHERE, ANYWHERE6, ICMP, ICMPV6, MachineRules, Rule, digest
+from vmart.kernel.networks import network6
 
 _CALLS = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 HOOKS = {
@@ -169,7 +170,7 @@ def _peers(way: str, peers: Sequence[str]) -> Iterator[str]:
 def _collapsed(networks: Sequence[str]) -> list[str]:
     """Those of one kind, without what lies in another of them: nft takes none that overlap."""
     if ":" in networks[0]:
-        return list(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv6Network, networks))))
+        return list(map(str, ipaddress.collapse_addresses(map(network6, networks))))
     return list(map(str, ipaddress.collapse_addresses(map(ipaddress.IPv4Network, networks))))
 
 

@@ -1,5 +1,6 @@
 """System programs the driver runs, and the names by which ours are known on a host."""
 
+import base64
 import fcntl
 import hashlib
 import ipaddress
@@ -15,6 +16,7 @@ from pathlib import Path
 from vmart.engines.contract import EngineError
 from vmart.engines.incus.packages import program_path
 
+LINKS = "v6-"  # what the names of all links for IPv6 begin with, also those of other deployments on the host
 LOCAL_MEMBER = "local"  # of a server that is no cluster
 
 
@@ -29,8 +31,8 @@ class Names:
 
     def link(self, machine: str) -> str:
         """The host's end of a machine's own link for IPv6."""
-        digest = hashlib.sha256(f"{self.deployment}/{machine}".encode()).hexdigest()
-        return f"{self.link_prefix}{digest[:8]}"
+        digest = hashlib.sha256(f"{self.deployment}/{machine}".encode()).digest()
+        return f"{self.link_prefix}{base64.b32encode(digest)[:7].decode().lower()}"
 
     def bridge(self, subnet_key: str) -> str:
         digest = hashlib.sha256(f"{self.deployment}/{subnet_key}".encode()).hexdigest()
@@ -44,7 +46,7 @@ class Names:
 def names_of_deployment(deployment: str) -> Names:
     """``deployment`` is any short text; its hash stands in names, so that two on one host never meet."""
     short = hashlib.sha256(deployment.encode()).hexdigest()[:5]
-    return Names(short, f"vmart_{short}", bridge_prefix=f"v{short}-", link_prefix=f"v{short}6")
+    return Names(short, f"vmart_{short}", bridge_prefix=f"v{short}-", link_prefix=f"{LINKS}{short}")
 
 
 class OneAtATime:

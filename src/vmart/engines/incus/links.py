@@ -5,20 +5,27 @@ decides on it (ADR 0061). The guest's end is set up by the engine when the machi
 """
 
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vmart.engines.contract import EngineError
-from vmart.engines.incus.host import Names
+from vmart.engines.incus.host import LINKS, Names
 
 _CONF = Path("/proc/sys/net/ipv6/conf")
 FORWARDING = _CONF / "all" / "forwarding"
+# There where we told the host to forward: it goes with the host's next start, as what it was told does.
+TOLD = Path("/run/vmart/ipv6_forwarding")
 GATEWAY = "fe80::1"  # the host's end of each
+_OF_MACHINES = re.compile(f"{LINKS}|v[0-9a-f]{{5}}-")  # names of links and bridges, of any deployment
 
 
 def why_not() -> str:
-    """Empty where this host's kernel knows IPv6."""
-    return "" if FORWARDING.exists() else "the kernel has no IPv6"
+    """Empty where this host's kernel knows IPv6, and new links have it."""
+    if not FORWARDING.exists():
+        return "the kernel has no IPv6"
+    is_off = any((_CONF / those / "disable_ipv6").read_text().strip() == "1" for those in ("all", "default"))
+    return "IPv6 is turned off on the host" if is_off else ""
 
 
 def device(names: Names, machine: str, address: str) -> dict[str, str]:
@@ -29,15 +36,40 @@ def device(names: Names, machine: str, address: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def see_to_host() -> None:
-    """The host forwards IPv6. A host that forwards hears no router by itself: where it did, it goes on."""
+def see_to_host(close: Callable[[], None]) -> None:
+    """The host forwards IPv6. Where it did not, it is told to, and forwards nothing but what is of machines.
+
+    ``close`` has the packet filter see to that (``rules_for_others``). A host that forwards hears no router by itself:
+    an interface that did goes on, but for those of machines and those that are not there yet.
+    """
     if FORWARDING.read_text().strip() != "0":
         return
     with _saying():
+        TOLD.parent.mkdir(parents=True, exist_ok=True)
+        TOLD.touch()
+        close()
         for accepting in sorted(_CONF.glob("*/accept_ra")):
-            if accepting.read_text().strip() == "1":
+            is_theirs = accepting.parent.name in ("all", "default") or _OF_MACHINES.match(accepting.parent.name)
+            if not is_theirs and accepting.read_text().strip() == "1":
                 accepting.write_text("2")
         FORWARDING.write_text("1")
+
+
+def rules_for_others() -> tuple[str, ...]:
+    """What is forwarded by IPv6 and is of no machine is dropped, where the host forwards because we told it to.
+
+    Without them it would be a router between all networks that it is in, and it was none. What stays within one
+    bridge is not forwarded, but comes by the same hook where br_netfilter is on.
+    """
+    if not TOLD.exists():
+        return ()
+    return (
+        "meta nfproto ipv4 accept",
+        f'iifname "{LINKS}*" accept',
+        f'oifname "{LINKS}*" accept',
+        'meta iifkind "bridge" meta oifkind "bridge" accept',
+        "drop",
+    )
 
 
 @contextlib.contextmanager

@@ -23,26 +23,41 @@ LANGUAGE sql AS $$
   DELETE FROM network_public_address WHERE withdrawn AND instance_id IS NULL;
 $$;
 
+-- The zones' prefixes stay what they are to the end of the transaction: of a purchase, before it reads the catalog.
+CREATE FUNCTION fn.network_hold_prefixes() RETURNS void
+LANGUAGE sql AS $$
+  SELECT pg_advisory_xact_lock_shared(hashtext('vmart ipv6 prefixes'), 0)
+$$;
+
+-- Alone with them, of a catalog that is being applied: what purchases have claimed is seen, and new ones wait for it.
+CREATE FUNCTION fn.network_lock_prefixes() RETURNS void
+LANGUAGE sql AS $$
+  SELECT pg_advisory_xact_lock(hashtext('vmart ipv6 prefixes'), 0)
+$$;
+
 -- An IPv6 address for each machine, in their order, somewhere in the prefix, which is the zone's. Fewer than machines: none is free.
--- Of a prefix with many, one is taken at random, so that purchases wait for nobody; of a few, a free one is looked for.
+-- Of a prefix with many, one is taken at random, so that purchases wait for nobody; of a few, free ones are looked for.
 CREATE FUNCTION fn.network_claim_ipv6(_zone text, _prefix inet, _account bigint, _instances bigint[]) RETURNS inet[]
 LANGUAGE plpgsql AS $$
 DECLARE
   bits int := least(128 - masklen(_prefix), 62);
-  few boolean := bits <= 16;
-  machine bigint; claimed inet; wanted inet; addresses inet[] := '{}';
+  machine bigint; claimed inet; addresses inet[] := '{}';
 BEGIN
-  IF few THEN
+  IF bits <= 16 THEN
     PERFORM pg_advisory_xact_lock(hashtext('vmart ipv6'), hashtext(_zone));
+    addresses := fn.network_spare_ipv6(_prefix, bits, cardinality(_instances));
+    INSERT INTO network_ipv6_address (ip, instance_id, account_id, zone_id)
+    SELECT ip, number, _account, _zone FROM unnest(_instances, addresses) AS line (number, ip) WHERE ip IS NOT NULL;
+    RETURN addresses;
   END IF;
   FOREACH machine IN ARRAY _instances LOOP
     claimed := NULL;
     FOR attempt IN 1..200 LOOP  -- at random, none is met as often as that unless nearly all are taken
-      wanted := CASE WHEN few THEN fn.network_spare_ipv6(_prefix, bits) ELSE set_masklen(_prefix, 128)
-        + greatest(1, hashtextextended(gen_random_uuid()::text, 0) & ((1::bigint << bits) - 1)) END;
-      EXIT WHEN wanted IS NULL;
       INSERT INTO network_ipv6_address (ip, instance_id, account_id, zone_id)
-      VALUES (wanted, machine, _account, _zone) ON CONFLICT (ip) DO NOTHING RETURNING ip INTO claimed;
+      VALUES (set_masklen(_prefix, 128)
+                + greatest(1, hashtextextended(gen_random_uuid()::text, 0) & ((1::bigint << bits) - 1)),
+              machine, _account, _zone)
+      ON CONFLICT (ip) DO NOTHING RETURNING ip INTO claimed;
       EXIT WHEN FOUND;
     END LOOP;
     EXIT WHEN claimed IS NULL;
@@ -51,15 +66,16 @@ BEGIN
   RETURN addresses;
 END $$;
 
--- An address of a prefix with few that nobody has, the next from a random one on; NULL where all are taken. The first of
--- a prefix is every router's.
-CREATE FUNCTION fn.network_spare_ipv6(_prefix inet, _bits int) RETURNS inet
+-- So many addresses of a prefix with few that nobody has, the next ones from a random one on; fewer where they are taken.
+-- The first of a prefix is every router's.
+CREATE FUNCTION fn.network_spare_ipv6(_prefix inet, _bits int, _count int) RETURNS inet[]
 LANGUAGE sql AS $$
   WITH start (host) AS MATERIALIZED (SELECT 1 + floor(random() * ((1 << _bits) - 1))::int)
-  SELECT set_masklen(_prefix, 128) + candidate
-  FROM start, generate_series(1, (1 << _bits) - 1) AS candidate
-  WHERE NOT EXISTS (SELECT FROM network_ipv6_address a WHERE a.ip = set_masklen(_prefix, 128) + candidate)
-  ORDER BY candidate < host, candidate LIMIT 1
+  SELECT ARRAY(
+    SELECT set_masklen(_prefix, 128) + candidate
+    FROM start, generate_series(1, (1 << _bits) - 1) AS candidate
+    WHERE NOT EXISTS (SELECT FROM network_ipv6_address a WHERE a.ip = set_masklen(_prefix, 128) + candidate)
+    ORDER BY candidate < host, candidate LIMIT _count)
 $$;
 
 -- Give machines' IPv6 addresses back.

@@ -5,10 +5,9 @@ By the hour or by traffic: an hour of each is held, idle. By the month: the band
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
@@ -120,7 +119,7 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
     Raises the refusals of ``price``, UnknownZone, BadAddressName, BadTag, TooManyTags, AccountFrozen, InArrears,
     QuotaReached, NoAddress, InsufficientBalance, TokenReused.
     """
-    fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
+    fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():
         db.call("ledger_lock", actor.account)
         known = tokens.first_answer(actor.account, client_token, fingerprint)

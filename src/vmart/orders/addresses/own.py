@@ -12,7 +12,6 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.money import exponent
-from vmart.kernel.text import sayable
 from vmart.ledger.models import Hold
 from vmart.network import numbers
 from vmart.network.models import Eip, EipState
@@ -36,28 +35,20 @@ AT_ONCE_MAX = 100
 
 def lock(account_id: int, public_ids: Sequence[str]) -> list[Eip]:
     """The account's addresses by public id, locked, in the order asked for. Raises UnknownEip for any other."""
-    db.require_transaction()
-    if not public_ids:
-        raise MissingParameter("AddressIds names no address.", field="addresses")
-    if len(public_ids) > AT_ONCE_MAX:
-        raise InvalidParameter(
+    things.check_ids(
+        public_ids, most=AT_ONCE_MAX,
+        none=MissingParameter("AddressIds names no address.", field="addresses"),
+        many=InvalidParameter(
             "At most {most} addresses at once.",
             field="addresses", code="InvalidParameterValue.LimitExceeded", most=AT_ONCE_MAX,
-        )  # fmt: skip
-    if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("AddressIds names an address twice.", field="addresses")
-    db.call("ledger_lock", account_id)
-    rows = (
-        locking()
-        .filter(account_id=account_id, public_id__in=sayable(public_ids))
-        .exclude(state=EipState.GONE)
-        .order_by("id")
-    )
-    found = {row.public_id: row for row in rows}
-    for public_id in public_ids:
-        if public_id not in found:
-            raise errors.UnknownEip("The public address {id} does not exist.", field="addresses", id=public_id)
-    return [found[public_id] for public_id in public_ids]
+        ),
+        twice=InvalidParameter("AddressIds names an address twice.", field="addresses"),
+    )  # fmt: skip
+    return things.lock_named(locking().exclude(state=EipState.GONE), account_id, public_ids, _unknown)
+
+
+def _unknown(public_id: str) -> errors.UnknownEip:
+    return errors.UnknownEip("The public address {id} does not exist.", field="addresses", id=public_id)
 
 
 def locking() -> QuerySet[Eip]:

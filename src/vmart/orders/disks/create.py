@@ -7,10 +7,9 @@ when it is there; its term begins then.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
@@ -113,7 +112,7 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
     NotOfDataDisk, OtherZone, OutOfRange.
     """
     new.check(asked.tags)
-    fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
+    fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():
         db.call("ledger_lock", actor.account)
         known = tokens.first_answer(actor.account, client_token, fingerprint)

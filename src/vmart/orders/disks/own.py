@@ -9,9 +9,7 @@ from django.db.models import QuerySet
 from vmart.engines.contract import Disks, EngineError
 from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
-from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.kernel.text import sayable
 from vmart.orders import errors, grow_disk, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
@@ -40,11 +38,9 @@ def lock(
     with theirs. Raises UnknownOwnDisk for one that is not this account's, GoesWithMachine for one that was bought with
     a machine.
     """
-    db.require_transaction()
     check_named(public_ids, most=most)
-    db.call("ledger_lock", account_id)
-    rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
-    found = {row.public_id: row for row in rows if row.state != State.GONE and row.latest_operation != FORGET}
+    there = locking().exclude(state=State.GONE).exclude(latest_operation=FORGET)
+    found = things.lock_own(there, account_id, public_ids)
     erased = _erased(found.values()) if with_machines or with_erased else set()
     for public_id in public_ids:
         if public_id not in found or (public_id in erased and not with_erased):
@@ -61,14 +57,14 @@ def unknown(public_id: str) -> errors.UnknownOwnDisk:
 
 def check_named(public_ids: Sequence[str], *, most: int) -> None:
     """Raise MissingParameter or InvalidParameter for no disk, too many, and one that is named twice."""
-    if not public_ids:
-        raise MissingParameter("DiskIds names no disk.", field="disks")
-    if len(public_ids) > most:
-        raise InvalidParameter(
+    things.check_ids(
+        public_ids, most=most,
+        none=MissingParameter("DiskIds names no disk.", field="disks"),
+        many=InvalidParameter(
             "At most {most} disks at once.", field="disks", code="InvalidParameterValue.LimitExceeded", most=most
-        )
-    if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("DiskIds names a disk twice.", field="disks")
+        ),
+        twice=InvalidParameter("DiskIds names a disk twice.", field="disks"),
+    )  # fmt: skip
 
 
 def _erased(disks: Iterable[Disk]) -> set[str]:

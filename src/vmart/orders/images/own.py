@@ -8,10 +8,9 @@ from django.db.models import QuerySet
 
 from vmart.catalog import shop
 from vmart.engines.contract import EngineError, Images
-from vmart.kernel import db
-from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter
-from vmart.kernel.text import is_one_line, sayable
-from vmart.orders import errors
+from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
+from vmart.kernel.text import is_one_line
+from vmart.orders import errors, things
 from vmart.orders.acts import ending
 from vmart.orders.images import chosen
 from vmart.provisioning.zone_engines import engine_of
@@ -30,28 +29,19 @@ def lock(account_id: int, public_ids: Sequence[str]) -> list[OwnImage]:
 
     Raises UnknownImage; NotImageOwner for one that is shared with the account, or public.
     """
-    db.require_transaction()
-    if not public_ids:
-        raise MissingParameter("ImageIds names no image.", field="images")
-    if len(public_ids) > AT_ONCE_MAX:
-        raise InvalidParameter(
-            "At most {most} images at once.",
-            field="images", code="InvalidParameterValueLimit", most=AT_ONCE_MAX,
-        )  # fmt: skip
-    if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("ImageIds names an image twice.", field="images")
-    db.call("ledger_lock", account_id)
-    rows = OwnImage.objects.select_for_update().filter(
-        account_id=account_id, public_id__in=sayable(public_ids), state__in=TOLD
-    )
-    found = {row.public_id: row for row in rows.order_by("id")}
-    for public_id in public_ids:
-        if public_id not in found:
-            raise _not_own(account_id, public_id)
-    return [found[public_id] for public_id in public_ids]
+    things.check_ids(
+        public_ids, most=AT_ONCE_MAX,
+        none=MissingParameter("ImageIds names no image.", field="images"),
+        many=InvalidParameter(
+            "At most {most} images at once.", field="images", code="InvalidParameterValueLimit", most=AT_ONCE_MAX
+        ),
+        twice=InvalidParameter("ImageIds names an image twice.", field="images"),
+    )  # fmt: skip
+    there = locking().filter(state__in=TOLD)
+    return things.lock_named(there, account_id, public_ids, lambda public_id: _not_own(account_id, public_id))
 
 
-def _not_own(account_id: int, public_id: str) -> Exception:
+def _not_own(account_id: int, public_id: str) -> Refused:
     known = public_id in shop.snapshot().images or (
         "\0" not in public_id and chosen.usable(account_id).filter(public_id=public_id).exists()
     )

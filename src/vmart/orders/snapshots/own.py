@@ -9,9 +9,7 @@ from django.db.models import QuerySet
 from vmart.engines.contract import EngineError, HeldDisk, Snapshots
 from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
-from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter
-from vmart.kernel.text import sayable
 from vmart.orders import errors, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
@@ -34,23 +32,16 @@ _CODES = {
 
 def lock(account_id: int, public_ids: Sequence[str], *, most: int = 1) -> list[Snapshot]:
     """The account's snapshots by public id, locked, in the order asked for. Raises UnknownSnapshot."""
-    db.require_transaction()
-    if not public_ids:
-        raise MissingParameter("SnapshotIds names no snapshot.", field="snapshots")
-    if len(public_ids) > most:
-        raise InvalidParameter(
+    things.check_ids(
+        public_ids, most=most,
+        none=MissingParameter("SnapshotIds names no snapshot.", field="snapshots"),
+        many=InvalidParameter(
             "At most {most} snapshots at once.",
             field="snapshots", code="InvalidParameterValue.LimitExceeded", most=most,
-        )  # fmt: skip
-    if len(set(public_ids)) != len(public_ids):
-        raise InvalidParameter("SnapshotIds names a snapshot twice.", field="snapshots")
-    db.call("ledger_lock", account_id)
-    rows = locking().filter(account_id=account_id, public_id__in=sayable(public_ids)).order_by("id")
-    found = {row.public_id: row for row in rows if row.state not in NOT_THERE}
-    for public_id in public_ids:
-        if public_id not in found:
-            raise unknown(public_id)
-    return [found[public_id] for public_id in public_ids]
+        ),
+        twice=InvalidParameter("SnapshotIds names a snapshot twice.", field="snapshots"),
+    )  # fmt: skip
+    return things.lock_named(locking().exclude(state__in=NOT_THERE), account_id, public_ids, unknown)
 
 
 def locking() -> QuerySet[Snapshot]:

@@ -98,6 +98,9 @@ DECLARE
   _gone_group text := fn.security_missing_group(
     _account, _bought->'attributes'->'security_groups', _bought->>'region', _p->>'default_group');
 BEGIN
+  IF (_bought->'network'->>'ipv6_addresses')::int > 0 THEN
+    PERFORM fn.network_hold_prefixes();
+  END IF;
   IF fn.kernel_generation() <> (_p->>'generation')::bigint THEN
     PERFORM fn.kernel_refuse('stale_catalog', '');
   END IF;

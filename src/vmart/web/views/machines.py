@@ -227,7 +227,7 @@ def _groups_of(machine: Instance, no_groups: str) -> dict[str, Any]:
     region = shop.snapshot().region_of(machine.zone_id)
     known = {group.public_id: group for group in listed_groups.to_choose(machine.account_id, region)}
     groups = [known[public_id] for public_id in own_groups.of(machine) if public_id in known]
-    ssh = None if no_groups or machine.state not in ALIVE else listed_groups.ssh_reach(groups)
+    ssh = None if no_groups or machine.state not in ALIVE else listed_groups.ssh_reach(groups, ipv6=bool(machine.ipv6))
     return {"security_groups": groups, "no_groups": no_groups, "ssh": ssh}
 
 

@@ -31,6 +31,8 @@ _Image = Annotated[PublicId, Domain("images")]
 # The act checks lengths and what is in them.
 _Name = Annotated[str, Field(max_length=1000), Code("InvalidParameterValue"), Domain("image.name")]
 _Description = Annotated[str, Field(max_length=4000), Code("InvalidParameterValue"), Domain("image.description")]
+# Terraform's provider says "" with every change.
+_NoFamily = Annotated[None, not_offered("")]
 
 
 def _small(value: object) -> object:
@@ -53,7 +55,7 @@ class CreateImage(Shape):
     ] = []
     dry_run: bool = False
     tag_specification: TagSpecifications = []
-    image_family: NotOffered = None
+    image_family: _NoFamily = None
 
 
 class ModifyImageAttribute(Shape):
@@ -62,7 +64,7 @@ class ModifyImageAttribute(Shape):
     image_id: _Image
     image_name: _Name | None = None
     image_description: _Description | None = None
-    image_family: NotOffered = None
+    image_family: _NoFamily = None
     image_deprecated: FalseOnly = None
 
 

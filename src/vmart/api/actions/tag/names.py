@@ -4,7 +4,7 @@ The id alone tells which thing is meant: ids are of the whole shop. The other se
 with a slip in it is told of, and may be left empty where the API lets them be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidValue
@@ -27,21 +27,36 @@ def name_of(account_id: int, one: Owned) -> str:
 
 def things(account_id: int, names: Sequence[str]) -> list[Thing]:
     """The things that are named. Raises BadResourceName, at its path, for the first name that is none."""
-    return [_thing(account_id, name, f"things.{number}") for number, name in enumerate(names)]
+    found = []
+    for service, path, thing in _named(account_id, names):
+        _check_kind(service, thing.kind, path)
+        found.append(thing)
+    return found
 
 
-def _thing(account_id: int, name: str, path: str) -> Thing:
-    segments = name.split(":", _SEGMENTS - 1)
-    if len(segments) != _SEGMENTS or segments[0] != "qcs":
-        raise BadResourceName(
-            "{name} is no resource name; one is qcs::cvm:ap-guangzhou:uin/:instance/ins-1a2b3c4d.",
-            field=path, name=name[:80],
-        )  # fmt: skip
-    _, _project, service, region, owner, resource = segments
-    kind, _, public_id = resource.partition("/")
-    _check_kind(service, kind, path)
-    _check_place(account_id, region, owner, path)
-    return Thing(kind, public_id)
+def things_here(account_id: int, names: Sequence[str]) -> list[Thing]:
+    """As ``things``, without those of services and kinds that are not here, such as Cloud Custodian's names of disks:
+    who only looks finds nothing of them."""
+    return [
+        thing
+        for service, _, thing in _named(account_id, names)
+        if thing.kind in KINDS and KINDS[thing.kind].service == service
+    ]
+
+
+def _named(account_id: int, names: Sequence[str]) -> Iterator[tuple[str, str, Thing]]:
+    """The service of each, its path, and the thing."""
+    for number, name in enumerate(names):
+        path, segments = f"things.{number}", name.split(":", _SEGMENTS - 1)
+        if len(segments) != _SEGMENTS or segments[0] != "qcs":
+            raise BadResourceName(
+                "{name} is no resource name; one is qcs::cvm:ap-guangzhou:uin/:instance/ins-1a2b3c4d.",
+                field=path, name=name[:80],
+            )  # fmt: skip
+        _, _project, service, region, owner, resource = segments
+        kind, _, public_id = resource.partition("/")
+        _check_place(account_id, region, owner, path)
+        yield service, path, Thing(kind, public_id)
 
 
 def _check_kind(service: str, kind: str, path: str) -> None:

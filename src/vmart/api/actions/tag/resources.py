@@ -214,8 +214,10 @@ def describe_resource_tags_by_resource_ids(
 
 
 def get_resources(call: Call, asked: GetResources) -> GetResourcesAnswer:
-    """By name those named, whatever MaxResults says; else those that have tags."""
-    named = names.things(call.account_id, asked.resource_list)
+    """By name those named that are here, whatever MaxResults says; else those that have tags."""
+    named = names.things_here(call.account_id, asked.resource_list)
+    if asked.resource_list and not named:
+        return {"PaginationToken": "", "ResourceTagMappingList": []}
     conditions = [reads.Condition([each.tag_key], each.tag_value or None) for each in asked.tag_filters]
     found, token = tags.things(
         call.account_id, conditions, named=named, after=asked.pagination_token, limit=asked.max_results

@@ -156,6 +156,12 @@ class ReplaceSecurityGroupPolicy(OneGroup):
     original_security_group_policy_set: Annotated[SecurityGroupPolicySet | None, Domain("original")] = None
 
 
+class ReplaceSecurityGroupPolicies(ReplaceSecurityGroupPolicy):
+    """Several rules of one direction, each in the place of another."""
+
+    update_type: Annotated[None, not_offered("policy")] = None
+
+
 class DescribeSecurityGroupAssociationStatistics(Shape):
     """What uses these groups."""
 
@@ -337,6 +343,13 @@ def replace_security_group_policy(call: Call, asked: ReplaceSecurityGroupPolicy)
     return {}
 
 
+def replace_security_group_policies(call: Call, asked: ReplaceSecurityGroupPolicies) -> Done:
+    """Several rules for others."""
+    original = _policies(asked.original_security_group_policy_set)
+    change.replace_some(call.actor, asked.security_group_id, _policies(asked.security_group_policy_set), original)
+    return {}
+
+
 def _policies(asked: SecurityGroupPolicySet | None) -> Policies:
     if asked is None:
         return change.NOTHING
@@ -450,6 +463,7 @@ ACTIONS = (
     _action(ModifySecurityGroupPolicies, Done, modify_security_group_policies, _ONE, *_IN_RULES),
     _action(DeleteSecurityGroupPolicies, Done, delete_security_group_policies, _ONE, *_IN_RULES),
     _action(ReplaceSecurityGroupPolicy, Done, replace_security_group_policy, _ONE, *_IN_RULES, *_IN_ORIGINAL),
+    _action(ReplaceSecurityGroupPolicies, Done, replace_security_group_policies, _ONE, *_IN_RULES, *_IN_ORIGINAL),
     _action(
         DescribeSecurityGroupPolicies, DescribeSecurityGroupPoliciesAnswer, describe_security_group_policies, _ONE,
         writes=False,

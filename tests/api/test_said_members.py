@@ -1,0 +1,277 @@
+"""Given members of requests and answers that are seldom said, then each has its effect, and is told as it was said."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.api.calling import Client
+from tests.api.customer import nothing_written, open_customer
+from tests.api.test_cvm_purchase import HOURLY
+from tests.api.test_every_action import OWN_DISK
+from tests.instances.test_key_pairs import ED25519
+from tests.support.business_clock import BusinessClock
+from tests.support.shopper import work
+from vmart.kernel import clock
+
+pytestmark = pytest.mark.usefixtures("delivering")
+ZONE = "ap-guangzhou-4"
+Rule = dict[str, Any]
+
+
+@pytest.fixture
+def client() -> Client:
+    return open_customer()[0]
+
+
+def _network(client: Client, number: int = 8) -> dict[str, str]:
+    """A subnet of a VPC of its own."""
+    made = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": f"10.{number}.0.0/16"}).response["Vpc"]
+    asked = {"VpcId": made["VpcId"], "SubnetName": "own", "Zone": ZONE, "CidrBlock": f"10.{number}.1.0/24"}
+    return {"VpcId": made["VpcId"], "SubnetId": client.call("CreateSubnet", asked).response["Subnet"]["SubnetId"]}
+
+
+def test_machines_have_the_private_addresses_that_the_purchase_chooses(client: Client) -> None:
+    chosen = ["10.8.1.40", "10.8.1.20"]
+    network = {**_network(client), "PrivateIpAddresses": chosen}
+    client.call("RunInstances", {**HOURLY, "InstanceCount": 2, "VirtualPrivateCloud": network})
+    told = client.call("DescribeInstances").response["InstanceSet"]
+    assert sorted(one["PrivateIpAddresses"][0] for one in told) == sorted(chosen)
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_machine_has_a_public_address_if_the_purchase_says_so(client: Client, *, public: bool) -> None:
+    asked = {**HOURLY, "InternetAccessible": {**HOURLY["InternetAccessible"], "PublicIpAssigned": public}}
+    client.call("RunInstances", asked)
+    work()
+    (told,) = client.call("DescribeInstances").response["InstanceSet"]
+    assert (len(told["PublicIpAddresses"]), told["InternetAccessible"]["PublicIpAssigned"]) == (int(public), public)
+
+
+def test_the_route_table_of_each_vpc_is_told_with_its_subnets(client: Client, test_clock: BusinessClock) -> None:
+    first = _network(client)
+    test_clock.advance(hours=1)
+    second = _network(client, 9)
+
+    def tables(**asked: Any) -> list[dict[str, Any]]:
+        answer = client.call("DescribeRouteTables", asked).response
+        found: list[dict[str, Any]] = answer["RouteTableSet"]
+        return found
+
+    (table,) = tables(Filters=[{"Name": "vpc-id", "Values": [first["VpcId"]]}])
+    (subnet,) = client.call("DescribeSubnets", {"SubnetIds": [first["SubnetId"]]}).response["SubnetSet"]
+    main = subnet["RouteTableId"]
+    assert table == {
+        "VpcId": first["VpcId"], "RouteTableId": main, "RouteTableName": "default",
+        "AssociationSet": [{"SubnetId": first["SubnetId"], "RouteTableId": main}], "RouteSet": [], "Main": True,
+        "CreatedTime": "2026-03-10 10:00:00", "TagSet": [], "LocalCidrForCcn": [],
+    }  # fmt: skip
+    both = [one["VpcId"] for one in tables()]
+    assert sorted(both) == sorted([first["VpcId"], second["VpcId"]])
+    assert [one["VpcId"] for one in tables(Offset="1", Limit="1")] == both[1:]
+    assert [one["VpcId"] for one in tables(Limit="1")] == both[:1]
+    assert client.call("DescribeRouteTables", {"Limit": "1"}).response["TotalCount"] == 2
+    for filters, found in (
+        ([{"Name": "route-table-id", "Values": [main]}], [main]),
+        ([{"Name": "association.main", "Values": ["true"]}, {"Name": "vpc-id", "Values": [first["VpcId"]]}], [main]),
+        ([{"Name": "association.main", "Values": ["false"]}], []),
+        ([{"Name": "route-table-name", "Values": ["other"]}], []),
+        ([{"Name": "tag-key", "Values": ["team"]}], []),
+    ):
+        assert [one["RouteTableId"] for one in tables(Filters=filters)] == found, filters
+    assert [one["RouteTableId"] for one in tables(RouteTableIds=[main])] == [main]
+
+
+# One rule, and rules that differ from it in one member each.
+_RULE: Rule = {"Protocol": "TCP", "Port": "22", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}
+_V6: Rule = {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": "2001:db8::/32", "Action": "ACCEPT"}
+
+
+def _alike(other: str) -> list[Rule]:
+    by_group = {"Protocol": "TCP", "Port": "22", "SecurityGroupId": other, "Action": "ACCEPT"}
+    near = [
+        {"Protocol": "UDP"}, {"Port": "23"}, {"CidrBlock": "10.1.0.0/16"}, {"Action": "DROP"},
+    ]  # fmt: skip
+    rules = [_RULE, *(_RULE | one for one in near), _V6, _V6 | {"Ipv6CidrBlock": "2001:db8:1::/48"}, by_group]
+    return [rule | {"PolicyDescription": f"rule {number}"} for number, rule in enumerate(rules)]
+
+
+@pytest.mark.parametrize("way", ["Ingress", "Egress"])
+def test_rules_of_both_directions_are_told_as_they_were_said(client: Client, way: str) -> None:
+    def made(name: str, rules: list[Rule]) -> str:
+        asked = {"GroupName": name, "GroupDescription": "", "SecurityGroupPolicySet": {way: rules}}
+        return str(client.call("CreateSecurityGroupWithPolicies", asked).response["SecurityGroup"]["SecurityGroupId"])
+
+    def act(action: str, *rules: Rule, version: str = "", **more: Any) -> str:
+        asked = {"SecurityGroupId": group, "SecurityGroupPolicySet": {way: list(rules), "Version": version}, **more}
+        answer = client.call(action, asked)
+        return answer.error[0] if "Error" in answer.response else ""
+
+    def told() -> list[Rule]:
+        answer = client.call("DescribeSecurityGroupPolicies", {"SecurityGroupId": group}).response
+        kept = ("Protocol", "Port", "CidrBlock", "Ipv6CidrBlock", "SecurityGroupId", "Action", "PolicyDescription")
+        policies = answer["SecurityGroupPolicySet"]
+        assert policies[{"Ingress": "Egress", "Egress": "Ingress"}[way]] == []
+        return [{name: rule[name] for name in kept if rule[name]} for rule in policies[way]]
+
+    rules = _alike(made("other", []))
+    group = made("web", rules)
+    assert told() == rules
+    for number, rule in enumerate(rules[:-1]):
+        assert act("DeleteSecurityGroupPolicies", rule) == ""
+        assert told() == rules[number + 1 :], rule
+    assert act("DeleteSecurityGroupPolicies", {"PolicyIndex": 0}) == ""
+    assert act("CreateSecurityGroupPolicies", *rules[:2]) == ""
+    assert act("CreateSecurityGroupPolicies", *({**rule, "PolicyIndex": 1} for rule in rules[2:])) == ""
+    assert told() == [rules[0], *rules[2:], rules[1]]
+    assert act("ModifySecurityGroupPolicies", *rules) == ""
+    assert told() == rules
+    for action in ("ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies"):
+        for number, new in enumerate(rules):
+            other = (number + 3) % len(rules)
+            assert act("ModifySecurityGroupPolicies", *rules) == ""
+            assert act(action, {**new, "PolicyIndex": other}) == ""
+            replaced = {**dict(enumerate(rules)), other: new}
+            assert told() == list(replaced.values()), action
+            assert act("ModifySecurityGroupPolicies", *rules) == ""
+            assert act(action, new, OriginalSecurityGroupPolicySet={way: [rules[other]]}) == ""
+            assert told() == list(replaced.values()), action
+        by_index = {way: [{"PolicyIndex": 0}]}
+        assert act("ModifySecurityGroupPolicies", *rules) == ""
+        assert act(action, rules[1], OriginalSecurityGroupPolicySet=by_index) == ""
+        assert told() == [rules[1], *rules[1:]]
+    for action in (
+        "CreateSecurityGroupPolicies", "ModifySecurityGroupPolicies", "DeleteSecurityGroupPolicies",
+        "ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies",
+    ):  # fmt: skip
+        assert act(action, {**rules[1], "PolicyIndex": 0}, version="1") == "UnsupportedOperation.VersionMismatch"
+
+
+def _kept(client: Client) -> dict[str, Any]:
+    """A purchase that says all that a launch template keeps of a machine that is paid ahead."""
+    pair = {"KeyName": "admin", "ProjectId": 0, "PublicKey": ED25519}
+    group = {"GroupName": "web", "GroupDescription": ""}
+    apart = {"Name": "apart", "Type": "HOST"}
+    return {
+        "Placement": {"Zone": ZONE, "ProjectId": 0},
+        "InstanceType": "S5.SMALL1",
+        "ImageId": "img-db12k7x4",
+        "InstanceChargeType": "PREPAID",
+        "InstanceChargePrepaid": {"Period": 3, "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},
+        "SystemDisk": {"DiskType": "CLOUD_SSD", "DiskSize": 60, "DiskName": "root"},
+        "DataDisks": [{"DiskType": "CLOUD_SSD", "DiskSize": 30, "DiskName": "db", "DeleteWithInstance": False}],
+        "VirtualPrivateCloud": {
+            **_network(client), "PrivateIpAddresses": ["10.8.1.40", "10.8.1.20"], "Ipv6AddressCount": 1,
+        },
+        "InternetAccessible": {
+            "InternetChargeType": "BANDWIDTH_PREPAID", "InternetMaxBandwidthOut": 3, "PublicIpAssigned": True,
+        },
+        "InstanceCount": 2,
+        "InstanceName": "web",
+        "HostName": "web",
+        "LoginSettings": {"KeyIds": [client.call("ImportKeyPair", pair).response["KeyId"]]},
+        "SecurityGroupIds": [
+            client.call("CreateSecurityGroup", group).response["SecurityGroup"]["SecurityGroupId"],
+        ],
+        "EnhancedService": {
+            "SecurityService": {"Enabled": True}, "MonitorService": {"Enabled": False},
+            "AutomationService": {"Enabled": True},
+        },
+        "UserData": base64.b64encode(b"#!/bin/sh\n").decode(),
+        "TagSpecification": [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "a"}]}],
+        "DisasterRecoverGroupIds": [
+            client.call("CreateDisasterRecoverGroup", apart).response["DisasterRecoverGroupId"],
+        ],
+        "DisableApiTermination": True,
+    }  # fmt: skip
+
+
+def _told_of(kept: dict[str, Any]) -> dict[str, Any]:
+    plain = {"Encrypt": False, "KmsKeyId": ""}
+    return {
+        **kept,
+        "SystemDisk": {**kept["SystemDisk"], **plain},
+        "DataDisks": [{**disk, **plain} for disk in kept["DataDisks"]],
+        "VirtualPrivateCloud": {**kept["VirtualPrivateCloud"], "AsVpcGateway": False},
+    }
+
+
+def _held(client: Client, template: str, number: int) -> dict[str, Any]:
+    asked = {"LaunchTemplateId": template, "LaunchTemplateVersions": [number]}
+    (version,) = client.call("DescribeLaunchTemplateVersions", asked).response["LaunchTemplateVersionSet"]
+    told: dict[str, Any] = version["LaunchTemplateVersionData"]
+    return told
+
+
+def test_a_launch_template_and_its_versions_tell_all_that_they_keep(client: Client) -> None:
+    kept = _kept(client)
+    made = client.call("CreateLaunchTemplate", {"LaunchTemplateName": "ahead", **kept}).response
+    assert _held(client, made["LaunchTemplateId"], 1) == _told_of(kept)
+    plain = client.call("CreateLaunchTemplate", {"LaunchTemplateName": "plain", **HOURLY}).response["LaunchTemplateId"]
+    named = {"LaunchTemplateId": plain, "LaunchTemplateVersionDescription": "paid ahead"}
+    assert client.call("CreateLaunchTemplateVersion", {**named, **kept}).response["LaunchTemplateVersionNumber"] == 2
+    assert _held(client, plain, 2) == _told_of(kept)
+    listed = client.call("DescribeLaunchTemplateVersions", {"LaunchTemplateId": plain}).response
+    assert [one["LaunchTemplateVersionDescription"] for one in listed["LaunchTemplateVersionSet"]] == ["paid ahead", ""]
+    bought = client.call("RunInstances", {
+        "LaunchTemplate": {"LaunchTemplateId": plain, "LaunchTemplateVersion": 2}, "Placement": {"Zone": ZONE},
+    }).response["InstanceIdSet"]  # fmt: skip
+    work()
+    (first, second) = client.call("DescribeInstances", {"InstanceIds": bought}).response["InstanceSet"]
+    assert {first["PrivateIpAddresses"][0], second["PrivateIpAddresses"][0]} == {"10.8.1.40", "10.8.1.20"}
+    assert [len(one["IPv6Addresses"]) for one in (first, second)] == [1, 1]
+    assert (first["RenewFlag"], first["DataDisks"][0]["DeleteWithInstance"]) == ("NOTIFY_AND_AUTO_RENEW", False)
+
+
+def test_a_version_tells_a_spot_machines_bid_and_when_a_machine_ends(client: Client) -> None:
+    small = {**HOURLY, "InstanceType": "S5.SMALL1"}
+    plain = client.call("CreateLaunchTemplate", {"LaunchTemplateName": "plain", **small}).response["LaunchTemplateId"]
+    named = {"LaunchTemplateId": plain}
+    market = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.2", "SpotInstanceType": "one-time"}}
+    spot = {"InstanceChargeType": "SPOTPAID", "InstanceMarketOptions": market}
+    ends = {"TimerAction": "TerminateInstances", "ActionTime": f"{clock.now():%Y}-12-01T00:00:00Z"}
+    for number, change in enumerate((spot, {"ActionTimer": ends, "InternetAccessible": {"PublicIpAssigned": False}})):
+        answer = client.call("CreateLaunchTemplateVersion", {**named, **change})
+        assert answer.response["LaunchTemplateVersionNumber"] == 2 + number
+    told = _held(client, plain, 2)
+    assert (told["InstanceChargeType"], told["InstanceMarketOptions"]) == ("SPOTPAID", market)
+    told = _held(client, plain, 3)
+    assert {name: told["ActionTimer"][name] for name in ends} == ends
+    assert told["InternetAccessible"]["PublicIpAssigned"] is False
+
+
+def _hour(client: Client, **asked: Any) -> dict[str, Any]:
+    answer = client.call("InquiryPriceRunInstances", {**HOURLY, **asked}).response
+    told: dict[str, Any] = answer["Price"]["InstancePrice"]
+    return told
+
+
+def test_a_price_has_its_steps_and_is_that_of_the_disks_type_and_the_templates_version(client: Client) -> None:
+    """0.42, half of it and 0.34 of it; with 50 GiB at 0.0005, or 0.0014 of SSD."""
+    assert _hour(client, InstanceType="S1.SMALL1") == {
+        "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.445, "UnitPriceDiscount": 0.445,
+        "UnitPriceSecondStep": 0.235, "UnitPriceDiscountSecondStep": 0.235,
+        "UnitPriceThirdStep": 0.1678, "UnitPriceDiscountThirdStep": 0.1678,
+    }  # fmt: skip
+    assert _hour(client)["UnitPrice"] == 0.375
+    assert _hour(client, SystemDisk={"DiskType": "CLOUD_SSD", "DiskSize": 50})["UnitPrice"] == 0.42
+    template = client.call("CreateLaunchTemplate", {"LaunchTemplateName": "plain", **HOURLY}).response
+    named = {"LaunchTemplateId": template["LaunchTemplateId"]}
+    client.call("CreateLaunchTemplateVersion", {**named, "InstanceType": "S5.SMALL1"})
+    asked = {"Placement": {"Zone": ZONE}, "ImageId": "img-db12k7x4"}
+    for version, price in (({}, 0.375), ({"LaunchTemplateVersion": 2}, 0.165)):
+        answer = client.call("InquiryPriceRunInstances", {**asked, "LaunchTemplate": {**named, **version}}).response
+        assert answer["Price"]["InstancePrice"]["UnitPrice"] == price
+
+
+def test_a_disk_is_taken_from_the_machine_that_has_it_alone(client: Client) -> None:
+    first, second = client.call("RunInstances", {**HOURLY, "InstanceCount": 2}).response["InstanceIdSet"]
+    (disk,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    client.call("AttachDisks", {"InstanceId": first, "DiskIds": [disk]})
+    work()
+    with nothing_written():
+        code, sentence = client.call("DetachDisks", {"InstanceId": second, "DiskIds": [disk]}).error
+    assert (code, sentence.partition(":")[0]) == ("InvalidParameter", "InstanceId")
+    (told,) = client.call("DescribeDisks", {"DiskIds": [disk]}).response["DiskSet"]
+    assert (told["InstanceId"], told["DiskState"], told["KmsKeyId"]) == (first, "ATTACHED", "")
