@@ -164,3 +164,31 @@ def test_a_machine_is_bought_with_a_disk_that_holds_it_also_from_a_template(clie
     assert (answer["Code"], "DataDisks.0.DiskSize" in answer["Message"]) == ("InvalidParameterValue", True)
     none = {**asked, "DataDisks": [{**disks[0], "SnapshotId": "snap-none"}]}
     assert client.call("RunInstances", none).response["Error"]["Code"] == "InvalidSnapshotId.NotFound"
+
+
+def test_until_when_one_is_kept_is_said_told_and_changed(client: Client) -> None:
+    """The published time is in UTC; what is told is in the shop's zone."""
+    disk, ends = _disk(client), "2026-03-20T02:00:00+00:00"
+    snapshot = client.call("CreateSnapshot", {"DiskId": disk, "Deadline": ends}).response["SnapshotId"]
+    work()
+
+    def kept() -> tuple[bool, str]:
+        (shown,) = told(client, SnapshotIds=[snapshot])
+        return shown["IsPermanent"], shown["DeadlineTime"]
+
+    assert kept() == (False, "2026-03-20 10:00:00")
+    change = {"SnapshotId": snapshot, "Deadline": "2026-03-21T04:00:00", "IsPermanent": False}
+    assert "Error" not in client.call("ModifySnapshotAttribute", change).response
+    assert kept() == (False, "2026-03-21 12:00:00")
+    assert "Error" not in client.call("ModifySnapshotAttribute", {"SnapshotId": snapshot, "IsPermanent": True}).response
+    assert kept() == (True, "")
+    for wrong, code in (
+        ({"Deadline": "tomorrow"}, "InvalidParameterValue"),
+        ({"Deadline": "2026-03-10T03:00:00"}, "InvalidParameterValue"),
+        ({"Deadline": "0001-01-01T00:00:00+23:00"}, "InvalidParameterValue"),
+        ({"IsPermanent": False}, "MissingParameter"),
+        ({"IsPermanent": True, "Deadline": ends}, "InvalidParameter"),
+        ({}, "MissingParameter"),
+    ):  # fmt: skip
+        assert _code(client, "ModifySnapshotAttribute", {"SnapshotId": snapshot, **wrong}) == code, wrong
+    assert kept() == (True, "")

@@ -34,7 +34,8 @@ _COPIES = {
     " FROM storage_snapshot WHERE account_id = %s ORDER BY id",
     "images": "SELECT name, state, latest_operation, latest_operation_state, latest_operation_error"
     " FROM storage_image WHERE account_id = %s ORDER BY id",
-    "scheduled": "SELECT s.due_at, s.delete_at FROM storage_snapshot_scheduled s"
+    "scheduled": "SELECT s.due_at, n.delete_at FROM storage_snapshot_scheduled s"
+    " JOIN storage_snapshot n ON n.id = s.snapshot_id"
     " JOIN storage_disk d ON d.id = s.disk_id WHERE d.account_id = %s ORDER BY s.due_at",
     # Those of outcome() name policies.
     "events": "SELECT subject_kind, kind, count(*) FROM events_event WHERE account_id = %s GROUP BY 1, 2 ORDER BY 1, 2",

@@ -79,6 +79,32 @@ def test_the_program_that_reads_a_squashfs_is_bounded(
     assert (tmp_path / "limits").read_text() == "1048576\n3600\n"
 
 
+def test_a_program_that_writes_nothing_is_ended_with_the_time_of_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes half of what it reads, and hangs: without the looks the import would hang with it."""
+    (tmp_path / "half.tar").write_bytes(archive()[:2048])
+    program = tmp_path / "sqfs2tar"
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\ncat {tmp_path}/half.tar\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(rootfs, "_PROGRAMS", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(rootfs, "_SILENT_MS", 10)
+    looks = iter(range(50))
+
+    def look() -> None:
+        if next(looks, None) is None:
+            raise EngineError("The import takes longer than the shop allows.", transient=False)
+
+    (tmp_path / "source").write_bytes(b"hsqs" + bytes(200))
+    with (
+        (tmp_path / "source").open("rb") as source, (tmp_path / "target").open("w+b") as target,
+        pytest.raises(EngineError, match="longer than the shop allows"),
+    ):  # fmt: skip
+        rootfs.clean(source, "squashfs", target, MIB, look)
+    assert next(looks, None) is None
+    assert not (Path("/proc") / (tmp_path / "pid").read_text().strip()).exists()
+
+
 def test_without_that_program_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rootfs, "_PROGRAMS", str(tmp_path))
     with pytest.raises(Unfit, match="No squashfs can be read here"):

@@ -158,7 +158,7 @@ def test_a_snapshot_is_made_at_its_time_by_the_act_by_hand_and_charged_from_then
     assert (scheduled_row.snapshot_id, scheduled_row.disk_id, scheduled_row.policy) == (
         snapshot.id, disk.id, policy.public_id,
     )  # fmt: skip
-    assert (scheduled_row.due_at, scheduled_row.delete_at) == (shanghai(10, 11), shanghai(12, 11))
+    assert (scheduled_row.due_at, snapshot.delete_at) == (shanghai(10, 11), shanghai(12, 11))
     assert timer_of(policy) == shanghai(11, 11)
     test_clock.advance(HOUR)
     work()
@@ -190,7 +190,7 @@ def test_a_shop_that_stood_still_makes_one_snapshot_for_all_it_missed(
     work()
     assert made() == [(disk.public_id, "daily", "NORMAL")]
     row = ScheduledSnapshot.objects.get()
-    assert (row.due_at, row.delete_at) == (shanghai(10, 11), shanghai(14, 12))  # kept from when it was made
+    assert (row.due_at, row.snapshot.delete_at) == (shanghai(10, 11), shanghai(14, 12))  # kept from when it was made
     assert timer_of(policy) == shanghai(13, 11)
 
 
@@ -300,7 +300,7 @@ def test_what_is_kept_for_good_has_no_end(account: int, disk: Disk, test_clock: 
     policy_of(account, disk, wanted=Wanted(name="n", active=True, hours=(11,), weekdays=(2,), retention_days=0))
     test_clock.set(shanghai(10, 11))
     work()
-    assert ScheduledSnapshot.objects.get().delete_at is None
+    assert Snapshot.objects.get().delete_at is None
     assert Operation.objects.filter(kind="snapshot_retention").count() == 0
 
 
@@ -326,7 +326,7 @@ def test_a_snapshot_on_which_an_image_stands_is_kept(
     image = images.of_snapshot(by(account), snapshot.public_id, NewImage("base"))
     work()
     go_to(test_clock, shanghai(11, 11))
-    assert (made()[0][2], ScheduledSnapshot.objects.get().delete_at) == ("NORMAL", None)
+    assert (made()[0][2], Snapshot.objects.get().delete_at) == ("NORMAL", None)
     told = Event.objects.get(kind="snapshot_stays").detail["why"]
     assert told == f"The image {image} stands on the snapshot {snapshot.public_id}; delete it first."
 
@@ -342,7 +342,7 @@ def test_a_timer_that_is_lost_is_told(account: int, disk: Disk, test_clock: Busi
     assert (
         told[0].startswith("a snapshot policy is active and nothing waits for its time") and policy.public_id in told[0]
     )
-    assert told[1].startswith("a scheduled snapshot is to end and nothing waits for that") and snapshot in told[1]
+    assert told[1].startswith("a snapshot is to end and nothing waits for that") and snapshot in told[1]
 
 
 def test_a_snapshot_of_which_a_disk_is_being_made_ends_when_that_is_there(
@@ -585,7 +585,7 @@ def test_an_image_that_is_not_there_yet_keeps_nothing(
     if fails:
         world.fail("ensure_image_of", times=6, transient=False, sentence="The pool is full.")
     go_to(test_clock, shanghai(12, 11))
-    kept = ScheduledSnapshot.objects.get(snapshot=snapshot)
+    kept = Snapshot.objects.get(pk=snapshot.pk)
     assert kept.delete_at == snapshot.created_at + dt.timedelta(days=2)
     test_clock.advance(minutes=2)
     run_until_idle(STEPS, lanes, wait=True)

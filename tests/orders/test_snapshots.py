@@ -26,9 +26,9 @@ from vmart.orders import errors, stop, sweep, terminate
 from vmart.orders.disks import create as disks
 from vmart.orders.disks.terminate import terminate as end_disks
 from vmart.orders.snapshots.apply import apply
+from vmart.orders.snapshots.attributes import modify
 from vmart.orders.snapshots.create import NewSnapshot, cost, create
 from vmart.orders.snapshots.delete import delete
-from vmart.orders.snapshots.rename import rename
 from vmart.placement.models import Allocation, Host
 from vmart.pricing.errors import OutOfRange
 from vmart.provisioning import zones
@@ -286,7 +286,7 @@ def test_what_is_refused_changes_nothing(account: int) -> None:
     with refused(errors.BadSnapshotName, field="name", code="InvalidParameterValue"):
         create(by(account), NewSnapshot(disk.public_id, "x" * 61))
     with refused(errors.BadSnapshotName, field="name", code="InvalidParameterValue"):
-        rename(by(account), snapshot.public_id, "two\nlines")
+        modify(by(account), snapshot.public_id, name="two\nlines")
     with refused(OutOfRange, field="disk.size_gib"):
         disks.create(by(account), replace(SSD, disk=replace(SSD.disk, size_gib=90, snapshot_id=snapshot.public_id)))
     quota(account, snapshots_per_region=1)
@@ -356,6 +356,6 @@ def test_the_sweep_tells_of_a_lost_snapshot_and_removes_a_deleted_one(account: i
 
 def test_it_is_renamed_at_once(account: int) -> None:
     snapshot = of(account, new_disk(account), "old")
-    rename(by(account), snapshot.public_id, "new")
+    modify(by(account), snapshot.public_id, name="new")
     assert again(snapshot).name == "new"
     assert Event.objects.get(kind="ModifySnapshotAttribute").detail == {"old": "old", "new": "new"}

@@ -207,6 +207,7 @@ def test_one_that_holds_a_snapshot_is_bought_by_its_id_and_refused_beside_its_fi
     visitor = customer()
     account = visitor.account_id
     zones.check(ZONE)
+    zones.prepare_images(ZONE)
     source = new_disk(account)
     snapshot = of(account, source).public_id
     rows = "data_disk=CLOUD_SSD&data_gib=20&data_snapshot=&data_disk=CLOUD_SSD&data_gib=100&data_snapshot="

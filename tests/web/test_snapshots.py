@@ -1,5 +1,7 @@
 """Given a customer, then pages make snapshots of disks, tell of them, and do with them what the API does."""
 
+import datetime as dt
+
 import pytest
 
 from tests.support.actors import by
@@ -13,6 +15,7 @@ from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.orders.snapshots import policies
 from vmart.orders.snapshots.policies import Wanted
+from vmart.pages import local_time
 from vmart.storage.models import Disk, Snapshot
 
 
@@ -124,6 +127,22 @@ def test_it_is_renamed_and_deleted(visitor: Visitor, world: World) -> None:
     work()
     assert world.snapshot(snapshot.public_id) is None
     assert visitor.get(f"/snapshots/{snapshot.public_id}/").status_code == 404
+
+
+def test_its_end_is_typed_shown_and_taken_away(visitor: Visitor, test_clock: BusinessClock) -> None:
+    snapshot = _made(visitor, _new(visitor))
+    address = f"/snapshots/{snapshot.public_id}/"
+    ends = local_time.text(test_clock.at + dt.timedelta(days=3))
+    visitor.post(address, {"name": "web", "delete_at": ends})
+    snapshot.refresh_from_db()
+    assert (snapshot.name, snapshot.delete_at) == ("web", test_clock.at + dt.timedelta(days=3))
+    page = visitor.get(address)
+    assert "Deleted by itself 2026-03-13 10:00:00" in text_of(page) and f'value="{ends}"' in page.content.decode()
+    for wrong in ("soon", local_time.text(test_clock.at)):
+        assert visitor.post(address, {"name": "web", "delete_at": wrong}).status_code == 422
+    visitor.post(address, {"name": "web", "delete_at": ""})
+    snapshot.refresh_from_db()
+    assert snapshot.delete_at is None
 
 
 def test_in_arrears_it_says_until_when_it_is_kept(visitor: Visitor, test_clock: BusinessClock) -> None:

@@ -395,11 +395,10 @@ _CHECKS = (
         """,
     ),
     (
-        "a scheduled snapshot is to end and nothing waits for that",
+        "a snapshot is to end and nothing waits for that",
         """
-        SELECT n.public_id, s.delete_at FROM storage_snapshot_scheduled s
-        JOIN storage_snapshot n ON n.id = s.snapshot_id
-        WHERE s.delete_at IS NOT NULL AND n.state IN ('CREATING', 'NORMAL', 'ROLLBACKING', 'TORECYCLE')
+        SELECT n.public_id, n.delete_at FROM storage_snapshot n
+        WHERE n.delete_at IS NOT NULL AND n.state IN ('CREATING', 'NORMAL', 'ROLLBACKING', 'TORECYCLE')
           AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.kind = 'snapshot_retention' AND w.subject_id = n.id)
         """,
     ),

@@ -47,7 +47,7 @@ _NEWEST, _OLDEST = "ORDER BY n.created_at DESC, n.id DESC", "ORDER BY n.created_
 _VIEW = """
 SELECT n.id, n.public_id, n.name, n.state, n.usage, n.size_gib, d.public_id AS disk, d.name AS disk_name,
   n.zone_id AS zone, n.latest_operation, n.latest_operation_state, n.latest_operation_error, n.created_at,
-  coalesce(s.policy, '') AS policy, s.delete_at, {tags} AS tags
+  coalesce(s.policy, '') AS policy, n.delete_at, {tags} AS tags
 FROM (SELECT n.id {matching} {page}) AS page JOIN storage_snapshot n ON n.id = page.id
 JOIN storage_disk d ON d.id = n.disk_id LEFT JOIN storage_snapshot_scheduled s ON s.snapshot_id = n.id
 {order}""".replace("{tags}", reads.held(SNAPSHOT, "n.public_id"))

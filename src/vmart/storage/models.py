@@ -152,6 +152,7 @@ class Snapshot(models.Model):
     image_id = models.CharField(max_length=20, default="", blank=True)  # of a system disk: public id of what it ran
     own_image = models.CharField(max_length=20, default="", blank=True)  # and of the customer's image that it was of
     name = models.CharField(max_length=60, default="", blank=True)
+    delete_at = models.DateTimeField(null=True)  # by itself; None: it is kept until somebody deletes it
 
     state = models.CharField(max_length=12, choices=SnapshotState.choices)
     latest_operation = models.CharField(max_length=40)

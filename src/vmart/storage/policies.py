@@ -60,7 +60,6 @@ class ScheduledSnapshot(models.Model):
     disk = models.ForeignKey("storage.Disk", models.PROTECT, db_index=False, related_name="+")
     due_at = models.DateTimeField()  # when it was to be made
     policy = models.CharField(max_length=20)  # public id; the policy may be deleted since
-    delete_at = models.DateTimeField(null=True)  # None: it is kept until somebody deletes it
 
     class Meta:
         db_table = "storage_snapshot_scheduled"

@@ -1,5 +1,6 @@
 """The forms of disks with a life of their own, and of snapshots."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance
-from vmart.pages import printed, wording
+from vmart.pages import local_time, printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.pricing.book_document import SizeRange
@@ -74,11 +75,22 @@ def _sizes(sold: SizeRange) -> str:
 
 
 class SnapshotName(ActForm):
-    """What a snapshot is called."""
+    """What a snapshot is called, and when it is deleted by itself, in the shop's zone; empty: never."""
 
-    paths = {"name": "name"}
+    paths = {"name": "name", "delete_at": "delete_at"}
 
     name = text(_("Name"), required=False, maxlength=60)
+    delete_at = forms.CharField(
+        label=_("Deleted by itself"), required=False, max_length=40, help_text=_("Empty: until you delete it."),
+        widget=forms.TextInput(attrs={"type": "datetime-local", "step": "1"}),
+    )  # fmt: skip
+
+    def clean_delete_at(self) -> dt.datetime | None:
+        typed = self.cleaned_data["delete_at"]
+        at = local_time.read(typed) if typed else None
+        if typed and at is None:
+            raise forms.ValidationError(local_time.WRONG)
+        return at
 
 
 class NewSnapshot(SnapshotName):

@@ -11,6 +11,7 @@ import io
 import lzma
 import posixpath
 import re
+import select
 import shutil
 import subprocess
 import tarfile
@@ -47,6 +48,7 @@ _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 _PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
 _LIMITED = ("prlimit", "--as=1073741824", "--cpu=3600")  # memory and time of a program that reads what customers bring
 _ENDS_S = 10.0  # after its last byte
+_SILENT_MS = 1000  # how long it may write nothing before it is looked again
 
 _READ_ERRORS = (
     tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError, IndexError,
@@ -62,13 +64,28 @@ def _nothing() -> None: ...
 def clean(source: BinaryIO, form: str, target: BinaryIO, most_bytes: int, look: Callable[[], None] = _nothing) -> int:
     """Write the system in the archive to ``target``, as a plain tar; the bytes that its files take.
 
-    ``form`` is of ``kinds.form_of``, ``source`` a real file at its beginning; ``look`` is called at each piece, and
-    what it raises ends it. Raises Unfit.
+    ``form`` is of ``kinds.form_of``, ``source`` a real file at its beginning; ``look`` is called at each piece,
+    and at least every second while a program is waited for; what it raises ends it. Raises Unfit.
     """
     if form == "squashfs":
         return _of_squashfs(source, target, most_bytes, look)
     unpacked = _UNPACKED[form](_Looking(source, look))
     return _cleaned(_Looking(unpacked, look), target, most_bytes)
+
+
+class _Written:
+    """What a program writes, unbuffered, as it comes; it is looked while it writes nothing, too."""
+
+    def __init__(self, pipe: Any, look: Callable[[], None]) -> None:
+        self._pipe, self._look = pipe, look
+        self._comes = select.poll()
+        self._comes.register(pipe, select.POLLIN)  # its end, or a fault, is told anyway
+
+    def read(self, size: int = -1) -> bytes:
+        self._look()
+        while not self._comes.poll(_SILENT_MS):
+            self._look()
+        return bytes(self._pipe.read(size))
 
 
 class _Looking:
@@ -107,13 +124,13 @@ def _of_squashfs(source: BinaryIO, target: BinaryIO, most_bytes: int, look: Call
         raise Unfit("No squashfs can be read here.", helps="Import a tar of the same system.")
     process = subprocess.Popen(
         [*_LIMITED, program, f"/proc/self/fd/{source.fileno()}"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
         pass_fds=[source.fileno()], env={"PATH": _PROGRAMS},
     )  # fmt: skip
     assert process.stdout is not None
     with process.stdout:
         try:
-            taken = _cleaned(_Looking(process.stdout, look), target, most_bytes)
+            taken = _cleaned(_Written(process.stdout, look), target, most_bytes)
         except BaseException:
             process.kill()
             raise

@@ -3,6 +3,7 @@
 It is charged by the GiB of its disk: so much of the host is kept for it.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -20,7 +21,7 @@ from vmart.orders import by_the_gib, errors, holds, numbers, things, unpaid
 from vmart.orders import machines as m
 from vmart.orders.by_the_gib import Cost
 from vmart.orders.disks import own as own_disk
-from vmart.orders.snapshots import delete, own, rename
+from vmart.orders.snapshots import attributes, delete, ends, own
 from vmart.pricing import books
 from vmart.pricing.book import SNAPSHOT
 from vmart.pricing.errors import ChargeTypeNotSold
@@ -39,12 +40,15 @@ _FAILED = "The snapshot could not be made; nothing is charged."
 
 @dataclass(frozen=True, slots=True)
 class NewSnapshot:
-    """Of the disk ``disk_id``, whatever it is at. ``turned_off``: the machine that it goes with is off meanwhile."""
+    """Of the disk ``disk_id``, whatever it is at. ``turned_off``: the machine that it goes with is off meanwhile.
+    ``delete_at``: when it is deleted by itself.
+    """
 
     disk_id: str
     name: str = ""
     tags: tuple[Tag, ...] = ()
     turned_off: bool = False
+    delete_at: dt.datetime | None = None
 
 
 def cost(zone: str, size_gib: int) -> Cost:
@@ -61,11 +65,12 @@ def cost(zone: str, size_gib: int) -> Cost:
 def create(actor: Actor, asked: NewSnapshot) -> str:
     """Accept it, by itself or as a part of the act that is open; its public id.
 
-    Raises UnknownOwnDisk, DiskBusy, DiskState, of a disk's machine Busy and WrongState; BadSnapshotName, BadTag,
-    TooManyTags, AccountFrozen, InArrears, ChargeTypeNotSold, NoSnapshots, QuotaReached, DiskSoldOut,
+    Raises UnknownOwnDisk, DiskBusy, DiskState, of a disk's machine Busy and WrongState; BadSnapshotName, InvalidValue,
+    BadTag, TooManyTags, AccountFrozen, InArrears, ChargeTypeNotSold, NoSnapshots, QuotaReached, DiskSoldOut,
     InsufficientBalance.
     """
-    rename.check_name(asked.name)
+    attributes.check_name(asked.name)
+    ends.check(asked.delete_at)
     new.check(asked.tags)
     with db.part_of_act():
         disk = own.disk_of(actor.account, asked.disk_id)
@@ -75,6 +80,7 @@ def create(actor: Actor, asked: NewSnapshot) -> str:
         snapshot = _write(disk, machine, asked, actor)
         new.give(actor.account, tagged.SNAPSHOT, [snapshot.public_id], asked.tags)
         things.events([snapshot], ACT, [{"disk": disk.public_id}], actor)
+        ends.decide(snapshot, asked.delete_at)
         own.begin_disk(disk, machine, ACT, actor.request_id)
         is_on = machine is not None and machine.state == MachineState.RUNNING
         things.send(snapshot, KIND, turned_off=asked.turned_off and is_on)

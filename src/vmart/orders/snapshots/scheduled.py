@@ -20,7 +20,7 @@ from vmart.orders import errors, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
 from vmart.orders.disks import own as own_disk
-from vmart.orders.snapshots import create, delete, own, policies
+from vmart.orders.snapshots import create, delete, ends, own, policies
 from vmart.orders.snapshots.create import NewSnapshot
 from vmart.storage.images import ImageState, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
@@ -28,7 +28,7 @@ from vmart.storage.policies import PolicyDisk, ScheduledSnapshot, SnapshotPolicy
 from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
-MAKE_KIND, END_KIND = policies.MAKE_KIND, "snapshot_retention"
+MAKE_KIND, END_KIND = policies.MAKE_KIND, ends.KIND
 SKIPPED, STAYS = "snapshot_skipped", "snapshot_stays"
 _WAIT_S = 1.0
 UNUSED = gettext_noop("The disk {id} is not used: it is at no machine, or its machine is off.")
@@ -83,13 +83,9 @@ def _order(disk: Disk, policy: SnapshotPolicy, due_at: dt.datetime) -> None:
     _refuse_unused(disk)
     public_id = create.create(timer(disk.account_id), NewSnapshot(disk.public_id, policy.name))
     snapshot = Snapshot.objects.get(public_id=public_id)
-    days = policy.retention_days
-    delete_at = snapshot.created_at + dt.timedelta(days=days) if days != policies.FOR_GOOD else None
-    ScheduledSnapshot.objects.create(
-        snapshot=snapshot, disk=disk, due_at=due_at, policy=policy.public_id, delete_at=delete_at
-    )
-    if delete_at is not None:
-        queue.enqueue(END_KIND, Snapshot.KIND, snapshot.id, account_id=snapshot.account_id, due_at=delete_at)
+    ScheduledSnapshot.objects.create(snapshot=snapshot, disk=disk, due_at=due_at, policy=policy.public_id)
+    if policy.retention_days != policies.FOR_GOOD:
+        ends.decide(snapshot, snapshot.created_at + dt.timedelta(days=policy.retention_days))
 
 
 def _refuse_unused(disk: Disk) -> None:
@@ -125,6 +121,6 @@ def _ended(snapshot: Snapshot) -> bool:
     except errors.SnapshotInUse:
         return False
     except errors.ImageStandsOnIt as why:
-        ScheduledSnapshot.objects.filter(snapshot=snapshot).update(delete_at=None)
+        Snapshot.objects.filter(pk=snapshot.pk).update(delete_at=None)
         things.event(snapshot, STAYS, **record.reason(why))
     return True

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ("image_id", models.CharField(blank=True, default="", max_length=20)),
                 ("own_image", models.CharField(blank=True, default="", max_length=20)),
                 ("name", models.CharField(blank=True, default="", max_length=60)),
+                ("delete_at", models.DateTimeField(null=True)),
                 ("state", models.CharField(choices=[(one, one.capitalize()) for one in _STATES], max_length=12)),
                 ("latest_operation", models.CharField(max_length=40)),
                 ("latest_operation_state", models.CharField(max_length=12)),

@@ -66,7 +66,6 @@ class Migration(migrations.Migration):
                 ),
                 ("due_at", models.DateTimeField()),
                 ("policy", models.CharField(max_length=20)),
-                ("delete_at", models.DateTimeField(null=True)),
                 (
                     "disk",
                     models.ForeignKey(

@@ -19,9 +19,9 @@ from vmart.listings.snapshots import WantedSnapshots
 from vmart.listings.views import SnapshotView
 from vmart.orders import holds, live_cost
 from vmart.orders.by_the_gib import Cost
-from vmart.orders.snapshots import apply, create, delete, may, rename
+from vmart.orders.snapshots import apply, attributes, create, delete, may
 from vmart.orders.snapshots.create import NewSnapshot
-from vmart.pages import wording
+from vmart.pages import local_time, wording
 from vmart.pages.table import Shown
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import reads
@@ -92,7 +92,8 @@ def _cost(disk: Disk, form: NewSnapshotForm) -> Cost | None:
 
 def _create(request: HttpRequest, account_id: int, disk: Disk, form: NewSnapshotForm) -> str | None:
     typed = form.cleaned_data
-    new = NewSnapshot(disk.public_id, typed["name"], typed_tags.read(typed["tags"]))
+    tags = typed_tags.read(typed["tags"])
+    new = NewSnapshot(disk.public_id, typed["name"], tags, delete_at=typed["delete_at"])
     try:
         made = create.create(actor(request, account_id), new)
     except Refused as refused:
@@ -106,16 +107,20 @@ def _create(request: HttpRequest, account_id: int, disk: Disk, form: NewSnapshot
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """One snapshot; its name is changed here."""
+    """One snapshot; its name and its end are changed here."""
     snapshot, machine = _snapshot(account_id, public_id)
-    form = SnapshotName(request.POST if request.method == "POST" else None, initial={"name": snapshot.name})
+    now = {"name": snapshot.name, "delete_at": local_time.text(snapshot.delete_at) if snapshot.delete_at else ""}
+    form = SnapshotName(request.POST if request.method == "POST" else None, initial=now)
     if request.method == "POST" and form.is_valid():
         try:
-            rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])
+            name, delete_at = form.cleaned_data["name"], form.cleaned_data["delete_at"]
+            attributes.modify(
+                actor(request, account_id), public_id, name=name, delete_at=delete_at, for_good=delete_at is None
+            )
         except Refused as refused:
             form.refuse(refused)
         else:
-            messages.success(request, _("The snapshot was renamed."))
+            messages.success(request, _("The snapshot was changed."))
             return redirect("snapshot", public_id)
     here = {**_here(snapshot, machine), "form": form}
     return render(request, "web/snapshots/snapshot.html", here, status=422 if form.errors else 200)

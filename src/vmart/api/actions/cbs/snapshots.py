@@ -1,5 +1,6 @@
-"""cbs: snapshots of disks: made, told of, given back to their disk, renamed and deleted."""
+"""cbs: snapshots of disks: made, told of, given back to their disk, renamed, kept until an instant and deleted."""
 
+import datetime as dt
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
@@ -20,13 +21,14 @@ from vmart.api.declarations import (
     Shape,
 )
 from vmart.api.registry import CBS, Action, Call, Resource
-from vmart.api.words import local_text
+from vmart.api.words import local_text, utc_text
 from vmart.catalog import shop
-from vmart.kernel.errors import MissingParameter
+from vmart.kernel import clock
+from vmart.kernel.errors import InvalidValue, MissingParameter
 from vmart.listings import snapshots
 from vmart.listings.snapshots import WantedSnapshots
 from vmart.listings.views import SnapshotView
-from vmart.orders.snapshots import apply, create, delete, rename
+from vmart.orders.snapshots import apply, attributes, create, delete
 from vmart.orders.snapshots.create import NewSnapshot
 
 _Id = Annotated[str, Field(max_length=60)]
@@ -49,13 +51,17 @@ _FILTERS = {
 _ALIKE = {"project-id": "0", "encrypt": "false", "snapshot-type": "private_snapshot"}
 
 
+# ISO 8601, in UTC where it names no zone.
+_Deadline = Annotated[str, Field(max_length=40), Code("InvalidParameterValue"), Domain("delete_at")]
+
+
 class CreateSnapshot(Shape):
     """Of a disk as it is, at a machine or not; SnapshotState is CREATING until it is there."""
 
     disk_id: Annotated[_Id, Domain("disks")]
     snapshot_name: _Name = ""
     tags: Tags = []
-    deadline: NotOffered = None
+    deadline: _Deadline = ""
     disk_backup_id: NotOffered = None
     local_snap: FalseOnly = None
     disk_usage: NotOffered = None
@@ -84,12 +90,12 @@ class DeleteSnapshots(Shape):
 
 
 class ModifySnapshotAttribute(Shape):
-    """A snapshot's name. It is kept until it is deleted."""
+    """A snapshot's name; and until when it is kept: until Deadline, or with IsPermanent until it is deleted."""
 
     snapshot_id: _SnapshotId
     snapshot_name: _Name | None = None
-    is_permanent: NotOffered = None
-    deadline: NotOffered = None
+    is_permanent: bool | None = None
+    deadline: _Deadline = ""
 
 
 class ApplySnapshot(Shape):
@@ -170,7 +176,7 @@ class DescribeSnapshotOverviewAnswer(TypedDict):
 
 def create_snapshot(call: Call, asked: CreateSnapshot) -> CreateSnapshotAnswer:
     """Accepted; SnapshotState tells when it is there."""
-    new = NewSnapshot(asked.disk_id, asked.snapshot_name, wanted_tags(asked.tags))
+    new = NewSnapshot(asked.disk_id, asked.snapshot_name, wanted_tags(asked.tags), delete_at=_instant(asked.deadline))
     return {"SnapshotId": create.create(call.actor, new)}
 
 
@@ -257,10 +263,26 @@ def delete_snapshots(call: Call, asked: DeleteSnapshots) -> Done:
 
 def modify_snapshot_attribute(call: Call, asked: ModifySnapshotAttribute) -> Done:
     """Done at once."""
-    if asked.snapshot_name is None:
-        raise MissingParameter("Nothing is to be changed; possible is SnapshotName.", field="name")
-    rename.rename(call.actor, asked.snapshot_id, asked.snapshot_name)
+    if asked.is_permanent is False and not asked.deadline:
+        raise MissingParameter("Deadline says until when the snapshot is kept.", field="delete_at")
+    attributes.modify(
+        call.actor, asked.snapshot_id, name=asked.snapshot_name, delete_at=_instant(asked.deadline),
+        for_good=bool(asked.is_permanent),
+    )  # fmt: skip
     return {}
+
+
+def _instant(text: str) -> dt.datetime | None:
+    """Of a Deadline; None for "". Raises InvalidValue."""
+    if not text:
+        return None
+    try:
+        said = dt.datetime.fromisoformat(text).replace(microsecond=0)
+        return (said if said.tzinfo else said.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise InvalidValue(
+            "The end is said in UTC, as {example}.", field="delete_at", example=utc_text(clock.now())
+        ) from None
 
 
 def apply_snapshot(call: Call, asked: ApplySnapshot) -> Done:
