@@ -36,7 +36,8 @@ def test_machines_have_the_private_addresses_that_the_purchase_chooses(client: C
     network = {**_network(client), "PrivateIpAddresses": chosen}
     client.call("RunInstances", {**HOURLY, "InstanceCount": 2, "VirtualPrivateCloud": network})
     told = client.call("DescribeInstances").response["InstanceSet"]
-    assert sorted(one["PrivateIpAddresses"][0] for one in told) == sorted(chosen)
+    for each in (told, [one["VirtualPrivateCloud"] for one in told]):
+        assert sorted(one["PrivateIpAddresses"] for one in each) == [["10.8.1.20"], ["10.8.1.40"]]
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -382,3 +383,23 @@ def test_a_reboot_says_once_how(client: Client) -> None:
         asked = {"InstanceIds": [machine], "ForceReboot": True, "StopType": "SOFT"}
         code, sentence = client.call("RebootInstances", asked).error
     assert (code, "ForceReboot" in sentence) == ("InvalidParameter", True)
+
+
+def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Client) -> None:
+    """All of 40 GiB at 0.0014; a disk keeps its type."""
+    asked = {**HOURLY, "DataDisks": [{"DiskType": "CLOUD_SSD", "DiskSize": 20}]}
+    (machine,) = client.call("RunInstances", asked).response["InstanceIdSet"]
+    work()
+
+    def larger(**more: Any) -> dict[str, Any]:
+        disk = {"DiskSize": 40, **more}
+        asked = {"InstanceId": machine, "DataDisks": [disk], "ResizeOnline": True}
+        told: dict[str, Any] = client.call("InquiryPriceResizeInstanceDisks", asked).response
+        return told
+
+    assert larger()["Price"]["InstancePrice"] == {
+        "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.056, "UnitPriceDiscount": 0.056,
+    }  # fmt: skip
+    assert larger(DiskType="CLOUD_SSD")["Price"] == larger()["Price"]
+    error = larger(DiskType="CLOUD_PREMIUM")["Error"]
+    assert (error["Code"], error["Message"].partition(":")[0]) == ("UnsupportedOperation", "DataDisks.0.DiskType")

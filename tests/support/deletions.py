@@ -32,6 +32,7 @@ import pytest
 
 _ONLY, _SECONDS, _NOTES = "VMART_DELETED", "VMART_DELETE_S", "VMART_DELETE_NOTES"
 _ACTION, _ASKED, _TOLD = "action", "asked", "told"
+_PATIENCE = 50  # so many tests one after the other that need nothing of it: the others are slower, and as little alike
 Deletion = tuple[str, str, str, str, str]  # service, action, version, what, path of the member
 _COMPARING = ("answer_shapes", "fields", "languages", "odd_values", "published_members", "reference", "registry")
 _SAMPLES = ("every_action", "budgets_of_many", "database_loss")
@@ -235,14 +236,16 @@ def _needed(item: pytest.Item, some: list[Deletion]) -> list[Deletion]:
 
 def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes, until: float) -> list[Deletion]:
     """The survivors, all of one action, kind and depth; none where the time was over before they were sure."""
-    left = list(some)
+    left, in_vain = list(some), 0
     for name in notes.quickest(items):
         seen = [deletion for deletion in left if deletion in notes.seen[name][1]]
-        if not seen:
+        if not seen or in_vain >= _PATIENCE:
             continue
         if time.monotonic() > until:
             return []
-        for deletion in _needed(items[name], seen):
+        needed = _needed(items[name], seen)
+        in_vain = 0 if needed else in_vain + 1
+        for deletion in needed:
             left.remove(deletion)
             notes.ran(deletion, survived=False)
     for deletion in left:
