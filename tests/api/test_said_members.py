@@ -340,7 +340,7 @@ def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
 
     asked = {"VpcName": "own", "CidrBlock": "10.8.0.0/16", "EnableMulticast": "true"}
     vpc = client.call("CreateVpc", asked).response["Vpc"]
-    assert (vpc["EnableMulticast"], multicast()) == (True, True)
+    assert (vpc["EnableMulticast"], multicast(), vpc["AssistantCidrSet"]) == (True, True, [])
     client.call("ModifyVpcAttribute", {"VpcId": vpc["VpcId"], "EnableMulticast": "false"})
     assert not multicast()
     groups = []
