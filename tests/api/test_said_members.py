@@ -36,7 +36,8 @@ def test_machines_have_the_private_addresses_that_the_purchase_chooses(client: C
     network = {**_network(client), "PrivateIpAddresses": chosen}
     client.call("RunInstances", {**HOURLY, "InstanceCount": 2, "VirtualPrivateCloud": network})
     told = client.call("DescribeInstances").response["InstanceSet"]
-    assert sorted(one["PrivateIpAddresses"][0] for one in told) == sorted(chosen)
+    for each in (told, [one["VirtualPrivateCloud"] for one in told]):
+        assert sorted(one["PrivateIpAddresses"] for one in each) == [["10.8.1.20"], ["10.8.1.40"]]
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -275,3 +276,130 @@ def test_a_disk_is_taken_from_the_machine_that_has_it_alone(client: Client) -> N
     assert (code, sentence.partition(":")[0]) == ("InvalidParameter", "InstanceId")
     (told,) = client.call("DescribeDisks", {"DiskIds": [disk]}).response["DiskSet"]
     assert (told["InstanceId"], told["DiskState"], told["KmsKeyId"]) == (first, "ATTACHED", "")
+
+
+def _page(client: Client, action: str, of: str, name: str, **asked: Any) -> list[str]:
+    """The ids on it; however many are on it, two are there."""
+    answer = client.call(action, asked).response
+    assert answer["TotalCount"] == 2
+    return [str(one[name]) for one in answer[of]]
+
+
+def test_pages_of_snapshots_and_of_their_policies_are_as_long_as_asked(client: Client) -> None:
+    (disk,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
+    work()
+    snapshots, policies = [], []
+    for name in ("one", "two"):
+        asked = {"DiskId": disk, "SnapshotName": name}
+        snapshots.append(client.call("CreateSnapshot", asked).response["SnapshotId"])
+        work()
+        times = {"Policy": [{"DayOfWeek": [1], "Hour": [2]}], "AutoSnapshotPolicyName": name}
+        policies.append(client.call("CreateAutoSnapshotPolicy", times).response["AutoSnapshotPolicyId"])
+    for action, of, name, ids in (
+        ("DescribeSnapshots", "SnapshotSet", "SnapshotId", snapshots),
+        ("DescribeAutoSnapshotPolicies", "AutoSnapshotPolicySet", "AutoSnapshotPolicyId", policies),
+    ):
+        assert _page(client, action, of, name, Limit=1) == ids[1:]
+        assert _page(client, action, of, name, Limit=1, Offset=1) == ids[:1]
+        assert _page(client, action, of, name, OrderField="CREATE_TIME", Order="ASC") == ids
+        assert client.call(action, {"OrderField": "NAME"}).error[0] == "InvalidParameterValue"
+    (told, _) = client.call("DescribeSnapshots").response["SnapshotSet"]
+    assert (told["IsLocked"], told["DiskUsage"]) == (False, "DATA_DISK")
+
+
+def test_a_policy_is_renamed_and_its_snapshots_are_kept_for_good(client: Client) -> None:
+    times = {"Policy": [{"DayOfWeek": [1], "Hour": [2]}], "AutoSnapshotPolicyName": "weekly"}
+    policy = client.call("CreateAutoSnapshotPolicy", times).response["AutoSnapshotPolicyId"]
+
+    def told(*names: str) -> list[Any]:
+        (one,) = client.call("DescribeAutoSnapshotPolicies", {"AutoSnapshotPolicyIds": [policy]}).response[
+            "AutoSnapshotPolicySet"
+        ]
+        return [one[name] for name in names]
+
+    assert told("AutoSnapshotPolicyName", "IsPermanent", "RetentionDays") == ["weekly", False, 7]
+    for change in ({"AutoSnapshotPolicyName": "renamed"}, {"IsPermanent": True}, {"IsActivated": False}):
+        client.call("ModifyAutoSnapshotPolicyAttribute", {"AutoSnapshotPolicyId": policy, **change})
+    assert told("AutoSnapshotPolicyName", "IsPermanent", "IsActivated") == ["renamed", True, False]
+
+
+def test_a_repeated_token_allocates_an_address_once(client: Client) -> None:
+    asked = {"ClientToken": "once", "AddressName": "front"}
+    first = client.call("AllocateAddresses", asked).response["AddressSet"]
+    assert client.call("AllocateAddresses", asked).response["AddressSet"] == first
+    assert client.call("AllocateAddresses", {**asked, "ClientToken": "twice"}).response["AddressSet"] != first
+    assert client.call("DescribeAddresses").response["TotalCount"] == 2
+
+
+def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
+    client: Client, test_clock: BusinessClock
+) -> None:
+    def multicast() -> bool:
+        (one,) = client.call("DescribeVpcs", {"VpcIds": [vpc["VpcId"]]}).response["VpcSet"]
+        return bool(one["EnableMulticast"])
+
+    asked = {"VpcName": "own", "CidrBlock": "10.8.0.0/16", "EnableMulticast": "true"}
+    vpc = client.call("CreateVpc", asked).response["Vpc"]
+    assert (vpc["EnableMulticast"], multicast(), vpc["AssistantCidrSet"]) == (True, True, [])
+    client.call("ModifyVpcAttribute", {"VpcId": vpc["VpcId"], "EnableMulticast": "false"})
+    assert not multicast()
+    groups = []
+    for name in ("one", "two"):
+        test_clock.advance(minutes=1)
+        asked = {"GroupName": name, "GroupDescription": "first"}
+        groups.append(client.call("CreateSecurityGroup", asked).response["SecurityGroup"]["SecurityGroupId"])
+    test_clock.advance(minutes=1)
+    client.call("ModifySecurityGroupAttribute", {"SecurityGroupId": groups[0], "GroupDescription": "second"})
+    for order, found in (("UpdateTime", groups), ("CreatedTime", groups[::-1])):
+        told = client.call("DescribeSecurityGroups", {"OrderField": order}).response["SecurityGroupSet"]
+        assert [one["SecurityGroupId"] for one in told[:2]] == found
+    (told,) = client.call("DescribeSecurityGroups", {"SecurityGroupIds": groups[:1]}).response["SecurityGroupSet"]
+    assert (told["SecurityGroupName"], told["SecurityGroupDesc"]) == ("one", "second")
+
+
+def test_values_of_tags_by_the_page_and_tags_of_customers_alone(client: Client) -> None:
+    groups = []
+    for value in "ab":
+        asked = {"GroupName": value, "GroupDescription": "", "Tags": [{"Key": "team", "Value": value}]}
+        groups.append(client.call("CreateSecurityGroup", asked).response["SecurityGroup"]["SecurityGroupId"])
+    where = {"service": "tag", "version": "2018-08-13"}
+    for page, values in (({}, ["a", "b"]), ({"Limit": 1}, ["a"]), ({"Limit": 1, "Offset": 1}, ["b"])):
+        told = client.call("DescribeTagValues", {"TagKeys": ["team"], **page}, **where).response
+        assert (told["TotalCount"], [tag["TagValue"] for tag in told["Tags"]]) == (2, values)
+    names = {"ResourceList": [f"qcs::cvm:ap-guangzhou:uin/:sg/{groups[0]}"]}
+    tag = {"TagKey": "env", "TagValue": "test"}
+    with nothing_written():
+        refused = client.call("TagResources", {**names, "Tags": [{**tag, "Category": "System"}]}, **where).error
+    assert (refused[0], "Category" in refused[1]) == ("InvalidParameterValue", True)
+    assert "Error" not in client.call(
+        "TagResources", {**names, "Tags": [{**tag, "Category": "Custom"}]}, **where
+    ).response  # fmt: skip
+
+
+def test_a_reboot_says_once_how(client: Client) -> None:
+    (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
+    work()
+    with nothing_written():
+        asked = {"InstanceIds": [machine], "ForceReboot": True, "StopType": "SOFT"}
+        code, sentence = client.call("RebootInstances", asked).error
+    assert (code, "ForceReboot" in sentence) == ("InvalidParameter", True)
+
+
+def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Client) -> None:
+    """All of 40 GiB at 0.0014; a disk keeps its type."""
+    asked = {**HOURLY, "DataDisks": [{"DiskType": "CLOUD_SSD", "DiskSize": 20}]}
+    (machine,) = client.call("RunInstances", asked).response["InstanceIdSet"]
+    work()
+
+    def larger(**more: Any) -> dict[str, Any]:
+        disk = {"DiskSize": 40, **more}
+        asked = {"InstanceId": machine, "DataDisks": [disk], "ResizeOnline": True}
+        told: dict[str, Any] = client.call("InquiryPriceResizeInstanceDisks", asked).response
+        return told
+
+    assert larger()["Price"]["InstancePrice"] == {
+        "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.056, "UnitPriceDiscount": 0.056,
+    }  # fmt: skip
+    assert larger(DiskType="CLOUD_SSD")["Price"] == larger()["Price"]
+    error = larger(DiskType="CLOUD_PREMIUM")["Error"]
+    assert (error["Code"], error["Message"].partition(":")[0]) == ("UnsupportedOperation", "DataDisks.0.DiskType")

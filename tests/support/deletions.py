@@ -9,7 +9,7 @@ first. Then, action by action, its tests run, the quickest first, without everyt
 the test sends or is told: a test that stays green needs none of it, one that turns red says by halves which of it. A
 request's member is deleted by being passed over in silence, an answer's by not being told; that a declaration is no
 longer complete turns nothing red. Tests that compare the declarations with the published API are left out, and those
-that only look whether each action's sample is answered, and by how many queries.
+that only look whether each action's sample is answered, for whom, and by how many queries.
 
 It takes hours and is no part of CI. ``VMART_DELETE_S`` ends it after so many seconds. What it found stands in
 ``VMART_DELETE_NOTES`` (a folder, else a new one), line by line: a further run with the same folder goes on there.
@@ -32,9 +32,10 @@ import pytest
 
 _ONLY, _SECONDS, _NOTES = "VMART_DELETED", "VMART_DELETE_S", "VMART_DELETE_NOTES"
 _ACTION, _ASKED, _TOLD = "action", "asked", "told"
+_PATIENCE = 25  # so many tests one after the other that need nothing of it: the others are slower, and as little alike
 Deletion = tuple[str, str, str, str, str]  # service, action, version, what, path of the member
 _COMPARING = ("answer_shapes", "fields", "languages", "odd_values", "published_members", "reference", "registry")
-_SAMPLES = ("every_action", "budgets_of_many", "database_loss")
+_SAMPLES = ("every_action", "others_things", "budgets_of_many", "database_loss")
 
 
 def deletions(*only: str) -> Iterator[Deletion]:
@@ -209,8 +210,13 @@ class _Notes:
             file.write(f"{json.dumps(found)}\n")
 
     def quickest(self, names: Mapping[str, Any]) -> list[str]:
-        """The tests that pass as they are."""
-        return sorted((name for name in self.seen if name in names), key=lambda name: self.seen[name][0])
+        """The tests that pass as they are; those of few actions ask more of each."""
+
+        def cost(name: str) -> float:
+            seconds, seen = self.seen[name]
+            return seconds * sum(what == _ACTION for *_, what, _ in seen)
+
+        return sorted((name for name in self.seen if name in names), key=cost)
 
 
 def _note(item: pytest.Item, notes: _Notes) -> None:
@@ -235,14 +241,16 @@ def _needed(item: pytest.Item, some: list[Deletion]) -> list[Deletion]:
 
 def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes, until: float) -> list[Deletion]:
     """The survivors, all of one action, kind and depth; none where the time was over before they were sure."""
-    left = list(some)
+    left, in_vain = list(some), 0
     for name in notes.quickest(items):
         seen = [deletion for deletion in left if deletion in notes.seen[name][1]]
-        if not seen:
+        if not seen or in_vain >= _PATIENCE:
             continue
         if time.monotonic() > until:
             return []
-        for deletion in _needed(items[name], seen):
+        needed = _needed(items[name], seen)
+        in_vain = 0 if needed else in_vain + 1
+        for deletion in needed:
             left.remove(deletion)
             notes.ran(deletion, survived=False)
     for deletion in left:
