@@ -28,7 +28,7 @@ def _language_as_found() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _not_throttled() -> None:
+def _not_throttled(_open_shop: None) -> None:
     """Whoever signed in, in a test before, counts no more."""
     cache.clear()
 
