@@ -8,8 +8,10 @@ import pytest
 from tests.api.calling import Client
 from tests.api.customer import open_customer
 from tests.api.test_cvm_purchase import HOURLY, MONTHLY
+from tests.api.test_every_action import BARE, MONTHLY_ADDRESS
 from tests.instances.test_key_pairs import ED25519
 from tests.support import quotas
+from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
 from tests.support.statements import statements
 from vmart.instances.models import Instance
@@ -108,3 +110,34 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
         assert len(made) <= budget, made
         work()
     assert client.call("DescribeInstances", {"InstanceIds": prepaid}).response["TotalCount"] == 0
+
+
+@pytest.mark.parametrize("count", [1, 10])
+@pytest.mark.parametrize("bound", [False, True], ids=["idle", "bound"])
+def test_queries_of_the_life_of_many_addresses_by_the_month(
+    delivering: None, test_clock: BusinessClock, count: int, *, bound: bool
+) -> None:
+    """Faster, slower, what that would be, renewed and given back: as many statements for ten as for one."""
+    client, account_id = open_customer("many", credit_minor=100_000_000)
+    quotas.one(account_id, returns_per_year=count, eips_per_region=count, postpaid_per_zone=count)
+    machines = client.call("RunInstances", {**BARE, "InstanceCount": count}).response["InstanceIdSet"]
+    work()
+    eips = client.call("AllocateAddresses", {**MONTHLY_ADDRESS, "AddressCount": count}).response["AddressSet"]
+    for eip, machine in zip(eips, machines, strict=True) if bound else ():
+        answer = client.call("AssociateAddress", {"AddressId": eip, "InstanceId": machine}).response
+        assert "Error" not in answer, answer
+    work()
+    for action, members, idle_budget, bound_budget in [
+        ("InquiryPriceModifyAddressesBandwidth", {"InternetMaxBandwidthOut": 20}, 9, 9),
+        ("ModifyAddressesBandwidth", {"InternetMaxBandwidthOut": 20}, 28, 21),
+        ("InquiryPriceModifyAddressesBandwidth", {"InternetMaxBandwidthOut": 2}, 12, 12),
+        ("ModifyAddressesBandwidth", {"InternetMaxBandwidthOut": 2}, 36, 18),
+        ("RenewAddresses", {"AddressChargePrepaid": {"Period": 1}}, 30, 30),
+        *([] if bound else [("ReleaseAddresses", {}, 28, 0), ("ReleaseAddresses", {}, 10, 0)]),
+    ]:
+        test_clock.advance(seconds=1)
+        with statements() as made:
+            answer = client.call(action, {"AddressIds": eips, **members}).response
+        assert "Error" not in answer, answer
+        assert len(made) <= (bound_budget if bound else idle_budget), (action, len(made), made)
+        work()

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.pricing import books
 from vmart.pricing.book import BANDWIDTH, TRAFFIC
 from vmart.pricing.priced import Term
@@ -67,7 +67,22 @@ def term(subscription_id: int, component: str) -> Term:
 
 def had(new: New) -> Term:
     """What ``new`` comes in the place of."""
-    return term(new.subscription_id, new.term[0])
+    return had_all([new])[0]
+
+
+def had_all(news: Sequence[New]) -> list[Term]:
+    """What each comes in the place of."""
+    return [(old.component, old.price_key, old.quantity) for old in _before(news)]
+
+
+def _before(news: Sequence[New]) -> list[Item]:
+    """The open item of each, in order, read together."""
+    items = Item.objects.filter(
+        subscription_id__in={new.subscription_id for new in news}, component__in={new.term[0] for new in news},
+        to_at=None,
+    )  # fmt: skip
+    found = {(one.subscription_id, one.component): one for one in items} if news else {}
+    return [found[new.subscription_id, new.term[0]] for new in news]
 
 
 def at_speed(machine: Instance, mbps: int) -> New:
@@ -76,21 +91,40 @@ def at_speed(machine: Instance, mbps: int) -> New:
 
 
 def agree(new: New) -> None:
-    """This of its component from now on. Belongs into the act.
+    """This of its component from now on. Belongs into the act."""
+    agree_all([new])
+
+
+def agree_all(news: Sequence[New]) -> None:
+    """Each of its component from now on, each of another subscription. Belongs into the act.
 
     Two changes of one instant, which a test clock that stands still makes, are one.
     """
-    component, key, quantity = new.term
-    old, now = item(new.subscription_id, component), clock.now()
-    if old.from_at == now:
-        Item.objects.filter(pk=old.pk).update(price_key=key, quantity=quantity)
-        return
-    Item.objects.filter(pk=old.pk).update(to_at=now)
-    Item.objects.create(
-        subscription_id=new.subscription_id, component=component, mode=old.mode, price_key=key,
-        quantity=quantity, book_version=books.current_book(shop.snapshot().generation).version,
-        pausable=old.pausable, from_at=now,
+    now, version = clock.now(), books.current_book(shop.snapshot().generation).version
+    replaced = list(zip(news, _before(news), strict=True))
+    _rewrite([new for new, old in replaced if old.from_at == now])
+    ended = [(new, old) for new, old in replaced if old.from_at != now]
+    Item.objects.filter(pk__in=[old.pk for _, old in ended]).update(to_at=now)
+    Item.objects.bulk_create(
+        Item(
+            subscription_id=new.subscription_id, component=old.component, mode=old.mode, price_key=new.term[1],
+            quantity=new.term[2], book_version=version, pausable=old.pausable, from_at=now,
+        )
+        for new, old in ended
     )  # fmt: skip
+
+
+def _rewrite(news: Sequence[New]) -> None:
+    """What was agreed of them at this very instant is this instead."""
+    if news:
+        components, keys, quantities = zip(*(new.term for new in news), strict=True)
+        db.rows(
+            "UPDATE subscriptions_item i SET price_key = given.key, quantity = given.quantity"
+            " FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS given (id, component, key, quantity)"
+            " WHERE i.subscription_id = given.id AND i.component = given.component AND i.to_at IS NULL"
+            " RETURNING i.mode",
+            [new.subscription_id for new in news], list(components), list(keys), list(quantities),
+        )  # fmt: skip
 
 
 def by_traffic(machine: Instance, cap_mbps: int) -> None:

@@ -5,9 +5,12 @@ expiry, and the rest comes back. Both are reckoned at the request, and moved whe
 section 3, Downgrade).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import Count
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance
@@ -23,9 +26,10 @@ from vmart.orders.return_prepaid import RefundQuote
 from vmart.orders.things import Thing, named_in
 from vmart.pricing import books, downgrade, upgrade
 from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.priced import DOWNGRADE_ORDER, Priced, PricedLine
+from vmart.pricing.priced import DOWNGRADE_ORDER, Priced, PricedLine, Term
 
 MOST = 5  # of a thing (billing-rules, section 3)
+_OWED = "What comes back would go to what the account owes. Top up to zero or more, then {id} can become smaller."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +57,55 @@ def reckoned(machine: Instance, new: New) -> Downgrade:
     """What it would come to now. Raises LimitExceeded, and WrongState where the term is over."""
     windows.refuse_open([machine])
     lowering.refuse_waiting([machine])
-    return _reckoned(machine, new, return_prepaid.months_left(machine, clock.now()))
+    (decided,) = _reckoned([machine], [new], [return_prepaid.months_left(machine, clock.now())])
+    return decided
 
 
-def of_bandwidth(thing: Thing, new: New) -> Downgrade:
-    """The same of less bandwidth of what has nothing else, by the months of an upgrade."""
+def of_bandwidth(things: Sequence[Thing], news: Sequence[New]) -> list[Downgrade]:
+    """The same of less bandwidth of what has nothing else, by the months of an upgrade; of each of an account's."""
+    return _reckoned(things, news, [_whole_months_left(thing) for thing in things]) if things else []
+
+
+def _whole_months_left(thing: Thing) -> Decimal:
     expires_at = thing.subscription.expires_at
     assert expires_at is not None
     days = upgrade.days_left(clock.now(), expires_at, shop.snapshot().billing_zone)
-    return _reckoned(thing, new, upgrade.months_of(days, rounded=True))
+    return upgrade.months_of(days, rounded=True)
 
 
-def _reckoned(thing: Thing, new: New, months: Decimal) -> Downgrade:
-    _refuse_too_many(thing)
-    refund = return_prepaid.ordinary(thing, clock.now())
-    priced = _priced(thing, new, refund.refund_minor, months)
-    if balance(thing.account_id).available_minor + refund.refund_minor < priced.due_minor:
-        raise InArrears(
-            "What comes back would go to what the account owes. Top up to zero or more, then {id} can become smaller.",
-            field=named_in(thing), id=thing.public_id,
-        )  # fmt: skip
-    return Downgrade(refund, priced)
+def _reckoned(things: Sequence[Thing], news: Sequence[New], months: Sequence[Decimal]) -> list[Downgrade]:
+    _refuse_too_many(things)
+    refunds, had = return_prepaid.ordinary(things, clock.now()), agreed.had_all(news)
+    ahead, left = agreed.paid_ahead([thing.id for thing in things]), balance(things[0].account_id).available_minor
+    found = []
+    for number, (thing, refund) in enumerate(zip(things, refunds, strict=True)):
+        terms = (news[number].term, *(term for term in ahead[thing.id] if term != had[number]))
+        priced = _priced(thing, terms, had[number], refund.refund_minor, months[number])
+        left += refund.refund_minor - priced.due_minor
+        if left < 0:
+            raise InArrears(_OWED, field=named_in(thing), id=thing.public_id)
+        found.append(Downgrade(refund, priced))
+    return found
 
 
-def _refuse_too_many(thing: Thing) -> None:
-    lines = Line.objects.filter(subscription_id=thing.id, order__action=DOWNGRADE_ORDER)
-    if lines.count() >= MOST:
-        raise LimitExceeded(
-            "{id} became smaller {most} times, which is the most of what is prepaid.",
-            field=named_in(thing), id=thing.public_id, most=MOST,
-        )  # fmt: skip
+def _refuse_too_many(things: Sequence[Thing]) -> None:
+    lines = Line.objects.filter(subscription_id__in=[thing.id for thing in things], order__action=DOWNGRADE_ORDER)
+    became = dict(lines.values_list("subscription_id").annotate(Count("id")))
+    for thing in things:
+        if became.get(thing.id, 0) >= MOST:
+            raise LimitExceeded(
+                "{id} became smaller {most} times, which is the most of what is prepaid.",
+                field=named_in(thing), id=thing.public_id, most=MOST,
+            )  # fmt: skip
 
 
-def _priced(thing: Thing, new: New, worth_minor: int, months: Decimal) -> Priced:
+def _priced(thing: Thing, terms: tuple[Term, ...], had: Term, worth_minor: int, months: Decimal) -> Priced:
     """The smaller one until the expiry: for its price, or for all that the larger one is worth."""
     here, now = shop.snapshot(), clock.now()
     book, expires_at, anchor_at = (
         books.current_book(here.generation), thing.subscription.expires_at, thing.subscription.anchor_at,
     )  # fmt: skip
     assert expires_at is not None and anchor_at is not None
-    had = agreed.had(new)
-    terms = (new.term, *(term for term in agreed.paid_ahead([thing.id])[thing.id] if term != had))
     listed, price = downgrade.price_minor(book, terms, months)
     network_listed, network = downgrade.price_minor(book, [term for term in terms if term[0] == BANDWIDTH], months)
     days = upgrade.days_left(now, expires_at, here.billing_zone)
@@ -114,11 +126,14 @@ def _priced(thing: Thing, new: New, worth_minor: int, months: Decimal) -> Priced
     return Priced(DOWNGRADE_ORDER, book.version, book.currency, (line,))
 
 
-def carry_out(thing: Thing, decided: Downgrade) -> None:
-    """It is smaller now: its terms are given back, the new one is paid. Belongs into the act.
+def carry_out(things: Sequence[Thing], decided: Sequence[Downgrade]) -> None:
+    """They are smaller now: their terms are given back, the new ones are paid by one order. Belongs into the act.
 
     Raises InsufficientBalance where what the account owes took what came back.
     """
-    return_prepaid.credit_worth(thing, decided.refund)
-    order = paid.order_of(numbers.order(), thing.account_id, decided.priced, {})
-    paid.take(decided.priced, {thing.public_id: thing.subscription}, order)
+    if not things:
+        return
+    return_prepaid.credit_worth(things, [one.refund for one in decided])
+    priced = replace(decided[0].priced, lines=tuple(line for one in decided for line in one.priced.lines))
+    order = paid.order_of(numbers.order(), things[0].account_id, priced, {})
+    paid.take(priced, {thing.public_id: thing.subscription for thing in things}, order)

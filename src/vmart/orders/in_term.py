@@ -10,21 +10,21 @@ from vmart.orders.agreed import New
 from vmart.orders.things import Thing, named_in
 from vmart.pricing import books, upgrade
 from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.priced import Priced, PricedLine
+from vmart.pricing.priced import Priced, PricedLine, Term
 
 
 def priced(action: str, things: Sequence[Thing], news: Sequence[New]) -> Priced:
     """What each thing's new term, in the place of the one that it has of the component, costs now."""
     book = books.current_book(shop.snapshot().generation)
-    lines = tuple(_line(thing, new) for thing, new in zip(things, news, strict=True))
+    lines = tuple(_line(*one) for one in zip(things, news, agreed.had_all(news), strict=True))
     return Priced(action, book.version, book.currency, lines)
 
 
-def _line(thing: Thing, new: New) -> PricedLine:
+def _line(thing: Thing, new: New, had: Term) -> PricedLine:
     here, now = shop.snapshot(), clock.now()
     anchor_at, expires_at = thing.subscription.anchor_at, thing.subscription.expires_at
     assert anchor_at is not None and expires_at is not None
-    had, term = agreed.had(new), new.term
+    term = new.term
     days = upgrade.days_left(now, expires_at, here.billing_zone)
     listed, amount = upgrade.price_minor(books.current_book(here.generation), [(had, term)], days)
     network = (listed, amount) if term[0] == BANDWIDTH else (0, 0)
@@ -34,9 +34,9 @@ def _line(thing: Thing, new: New) -> PricedLine:
 def still_so(things: Sequence[Thing], due: Priced, news: Sequence[New]) -> None:
     """Raise InvalidParameter for a price of other terms, or of a thing as it was before another change."""
     lines = {line.public_id: line for line in due.lines}
-    for thing, new in zip(things, news, strict=True):
+    for thing, new, had in zip(things, news, agreed.had_all(news), strict=True):
         line = lines[thing.public_id]
-        now = (thing.subscription.expires_at, (new.term,), (agreed.had(new),))
+        now = (thing.subscription.expires_at, (new.term,), (had,))
         if (line.period_to, line.terms, line.had) != now:
             raise InvalidParameter(
                 "{id} was changed meanwhile; ask for its price again.", field=named_in(thing), id=thing.public_id

@@ -6,7 +6,7 @@ set aside.
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import transaction
 
@@ -54,8 +54,23 @@ def deliver(order_id: int, bundle: int, period: tuple[dt.datetime, dt.datetime] 
     line = _waiting(order_id, bundle)
     if period:
         line.period_from, line.period_to = period
-    _paid(line, *_posted([line.hold_id])[line.hold_id])
-    line.save()
+    _deliver(order_id, [line])
+
+
+def deliver_all(order_id: int, bundles: Sequence[int]) -> None:
+    """The same for several at once."""
+    db.require_transaction()
+    lines = Line.objects.filter(order_id=order_id, subscription_id__in=bundles, state=Line.State.DELIVERING)
+    _deliver(order_id, list(lines.order_by("number")))
+
+
+def _deliver(order_id: int, lines: Sequence[Line]) -> None:
+    posted = _posted([line.hold_id for line in lines])
+    for line in lines:
+        _paid(line, *posted[line.hold_id])
+    Line.objects.bulk_update(
+        lines, ["state", "delivered_at", "paid_cash_minor", "paid_gift_minor", "period_from", "period_to"]
+    )
     _end(order_id)
 
 

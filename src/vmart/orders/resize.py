@@ -252,7 +252,7 @@ def _in_force(machine: Instance, operation: Claimed, to: InstanceType) -> None:
     if plain := operation.payload["downgrade"]:
         decided = downgrade.of(plain)
         agreed.agree(new)
-        downgrade.carry_out(machine, decided)
+        downgrade.carry_out([machine], [decided])
         told["refund_minor"] = decided.back_minor
     else:
         changes.in_force(machine, operation, new)

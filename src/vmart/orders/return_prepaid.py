@@ -333,10 +333,9 @@ def _credit(things: Sequence[Thing], refunds: Sequence[RefundQuote]) -> None:
         credit_all("refund", things[0].account_id, "revenue", credits)
 
 
-def ordinary(thing: Thing, now: dt.datetime) -> RefundQuote:
-    """What the terms of a thing are worth now: what an ordinary return of it would give. Raises WrongState."""
-    (worth,) = _refunds([thing], now, shop.snapshot().billing_zone, free_used=True)
-    return worth
+def ordinary(things: Sequence[Thing], now: dt.datetime) -> list[RefundQuote]:
+    """What the terms of each are worth now: what an ordinary return of it would give. Raises WrongState."""
+    return _refunds(things, now, shop.snapshot().billing_zone, free_used=True)
 
 
 def gift_first(worth: RefundQuote) -> RefundQuote:
@@ -346,13 +345,13 @@ def gift_first(worth: RefundQuote) -> RefundQuote:
     return replace(worth, cash_minor=worth.refund_minor - gift, gift_minor=gift)
 
 
-def credit_worth(thing: Thing, worth: RefundQuote) -> None:
-    """Give back what the terms are worth; the thing stays. Belongs into the act.
+def credit_worth(things: Sequence[Thing], worth: Sequence[RefundQuote]) -> None:
+    """Give back what the terms of each are worth; the things stay. Belongs into the act.
 
     It uses up neither the account's free return nor its quota of them.
     """
-    _note_returned(worth.by_line, None)
-    _credit([thing], [worth])
+    _note_returned([part for one in worth for part in one.by_line], None)
+    _credit(things, worth)
 
 
 def of_bandwidth(machine: Instance, now: dt.datetime) -> tuple[EndedBandwidth, ...]:

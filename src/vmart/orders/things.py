@@ -158,6 +158,13 @@ def send_all(things: Sequence[Thing], kind: str, *, due_at: dt.datetime | None =
         )  # fmt: skip
 
 
+def send_each(things: Sequence[Worked], kind: str, payloads: Sequence[Mapping[str, object]]) -> None:
+    """The same for several of one account, now, each with what its work is of, in one statement."""
+    if things:
+        told = [(thing.id, thing.zone_id, payload) for thing, payload in zip(things, payloads, strict=True)]
+        queue.enqueue_with(kind, things[0].KIND, things[0].account_id, told)
+
+
 def end_usage(things: Sequence[Thing], instant: dt.datetime, *, pausable_only: bool = False) -> None:
     """Stop charging what goes with them: all of it, or what a stop without charge pauses."""
     db.call("metering_end", [thing.id for thing in things], pausable_only, instant)

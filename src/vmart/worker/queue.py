@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,20 @@ def enqueue_each(account_id: int, subject_kind: str, due: Sequence[tuple[str, in
         "SELECT fn.worker_enqueue(kind, %s, ARRAY[subject], %s, '', due_at, '{}')"
         " FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[]) AS line (kind, subject, due_at)",
         subject_kind, account_id, list(kinds), list(subjects), list(instants),
+    )  # fmt: skip
+    db.on_commit_wake()
+
+
+def enqueue_with(
+    kind: str, subject_kind: str, account_id: int, told: Sequence[tuple[int, str, Mapping[str, object]]]
+) -> None:
+    """Work of one account that is due now: (subject's id, lane, payload) each, in one statement."""
+    subjects, lanes, payloads = zip(*told, strict=True)
+    db.rows(
+        "SELECT fn.worker_enqueue(%s, %s, ARRAY[subject], %s, lane, %s, payload)"
+        " FROM unnest(%s::bigint[], %s::text[], %s::jsonb[]) AS line (subject, lane, payload)",
+        kind, subject_kind, account_id, clock.now(), list(subjects), list(lanes),
+        [json.dumps(payload) for payload in payloads],
     )  # fmt: skip
     db.on_commit_wake()
 

@@ -5,8 +5,8 @@ term is worth more (``downgrade``); both are reckoned at the request, and moved 
 """
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
@@ -75,20 +75,20 @@ def reckon(account_id: int, eip_ids: Sequence[str], mbps: int) -> list[Priced | 
     with db.act():
         eips = own.lock(account_id, eip_ids)
         refuse(eips, machines_of(eips), mbps)
-        return [_reckoned(eip, mbps) for eip in eips]
+        known: dict[int, Priced | Downgrade | Cost] = {**_less(eips, mbps)}
+        postpaid = [eip for eip in eips if not things.is_prepaid(eip)]
+        known |= {eip.id: allocate.cost(own.prices(eip.zone_id), own.part(eip, mbps)) for eip in postpaid}
+        more = [eip for eip in eips if eip.id not in known]
+        priced = _price(more, mbps)
+        known |= {eip.id: replace(priced, lines=(line,)) for eip, line in zip(more, priced.lines, strict=True)}
+        return [known[eip.id] for eip in eips]
 
 
-def _reckoned(eip: Eip, mbps: int) -> Priced | Downgrade | Cost:
-    if not things.is_prepaid(eip):
-        return allocate.cost(own.prices(eip.zone_id), own.part(eip, mbps))
-    return _less(eip, mbps) or _price([eip], mbps)
-
-
-def _less(eip: Eip, mbps: int) -> Downgrade | None:
-    """Of less than is paid by the month: what comes back."""
-    if not things.is_prepaid(eip) or mbps >= eip.bandwidth_mbps:
-        return None
-    return downgrade.of_bandwidth(eip, _new(eip, mbps))
+def _less(eips: Sequence[Eip], mbps: int) -> dict[int, Downgrade]:
+    """What comes back of each that is paid by the month and gets less, by its number."""
+    slower = [eip for eip in eips if things.is_prepaid(eip) and mbps < eip.bandwidth_mbps]
+    found = downgrade.of_bandwidth(slower, [_new(eip, mbps) for eip in slower])
+    return {eip.id: one for eip, one in zip(slower, found, strict=True)}
 
 
 def _new(eip: Eip, mbps: int) -> New:
@@ -100,13 +100,13 @@ def _begin(eips: Sequence[Eip], mbps: int, actor: Actor, order_id: int = 0) -> N
     things.events(eips, ACT, [{"mbps": mbps}] * len(eips), actor)
     own.begin(eips, ACT, actor.request_id)
     m.begin_all(list(machines_of(eips).values()), ACT, actor.request_id)
-    for eip in eips:
-        decided = _less(eip, mbps)
-        if eip.instance_id:
-            own.set_aside(eip, own.part(eip, mbps))
-            things.send(eip, KIND, mbps=mbps, order_id=order_id, downgrade=decided.plain() if decided else None)
-        else:
-            _at_speed(eip, mbps, order_id, decided)
+    decided = _less(eips, mbps)
+    bound = [eip for eip in eips if eip.instance_id]
+    for eip in bound:
+        own.set_aside(eip, own.part(eip, mbps))
+    less = [decided[eip.id].plain() if eip.id in decided else None for eip in bound]
+    things.send_each(bound, KIND, [{"mbps": mbps, "order_id": order_id, "downgrade": one} for one in less])
+    _at_speed([eip for eip in eips if not eip.instance_id], mbps, order_id, decided)
 
 
 def _check_faster(eips: Sequence[Eip], asked: Faster) -> None:
@@ -167,7 +167,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with own.outcome(operation, owner, eip, EipState.BIND, EipState.UNBIND) as changed:
             if changed and things.is_under_way(changed, ACT):
                 plain = operation.payload.get("downgrade")
-                _at_speed(changed, mbps, _order_of(operation), downgrade.of(plain) if plain else None)
+                _at_speed([changed], mbps, _order_of(operation), {changed.id: downgrade.of(plain)} if plain else {})
 
 
 def _order_of(operation: Claimed) -> int:
@@ -180,21 +180,32 @@ def _tell(lane: str, eip: Eip) -> None:
         engine_of(lane).ensure_address(machine.public_id, machine.private_ip, leading(eip))
 
 
-def _at_speed(eip: Eip, mbps: int, order_id: int, decided: Downgrade | None) -> None:
-    """It is in force: from this second on that is what it pays for. Belongs into the act."""
-    old, eip.bandwidth_mbps = eip.bandwidth_mbps, mbps
-    own.succeed(eip, bandwidth_mbps=mbps)
-    own.free_machine(eip.instance_id)
-    if things.is_prepaid(eip) and mbps != old:
-        agreed.agree(_new(eip, mbps))
-    elif eip.instance_id:
-        own.charge_as(eip, bound=True)  # of what is paid by the month nothing
+def _at_speed(eips: Sequence[Eip], mbps: int, order_id: int, decided: Mapping[int, Downgrade]) -> None:
+    """It is in force: from this second on that is what they pay for. Belongs into the act.
+
+    ``decided``: what comes back of those that get less of what is paid by the month, by their numbers.
+    """
+    if not eips:
+        return
+    details = [_told(eip, mbps, decided.get(eip.id)) for eip in eips]
+    changed = [eip for eip in eips if things.is_prepaid(eip) and mbps != eip.bandwidth_mbps]
+    own.succeed_all(eips, bandwidth_mbps=mbps)
+    for eip in eips:
+        eip.bandwidth_mbps = mbps
+        if eip.instance_id:
+            own.free_machine(eip.instance_id)
+            own.charge_as(eip, bound=True)  # of what is paid by the month nothing
+    agreed.agree_all([_new(eip, mbps) for eip in changed])
     if order_id:
-        paid.deliver(order_id, eip.id)
-    if decided:
-        downgrade.carry_out(eip, decided)
-    told = {"refund_minor": decided.back_minor} if decided else {}
-    things.event(eip, "bandwidth_changed", old=old, new=mbps, **told)
+        paid.deliver_all(order_id, [eip.id for eip in eips])
+    less = [eip for eip in eips if eip.id in decided]
+    downgrade.carry_out(less, [decided[eip.id] for eip in less])
+    things.events(eips, "bandwidth_changed", details)
+
+
+def _told(eip: Eip, mbps: int, decided: Downgrade | None) -> dict[str, int]:
+    back = {"refund_minor": decided.back_minor} if decided else {}
+    return {"old": eip.bandwidth_mbps, "new": mbps, **back}
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:

@@ -97,7 +97,7 @@ def worth(account_id: int, eip_id: str, part: AddressPart) -> RefundQuote | None
 
 
 def _worth(eip: Eip) -> RefundQuote | None:
-    return return_prepaid.gift_first(return_prepaid.ordinary(eip, clock.now())) if things.is_prepaid(eip) else None
+    return return_prepaid.gift_first(*return_prepaid.ordinary([eip], clock.now())) if things.is_prepaid(eip) else None
 
 
 def _check_months(months: int) -> None:
@@ -273,7 +273,7 @@ def _end_term(eip: Eip, back: RefundQuote | None) -> None:
     term.forget([eip])
     bundle.charge_type, bundle.renew_flag, bundle.anchor_at, bundle.expires_at = POSTPAID_BY_HOUR, MANUAL, None, None
     bundle.save(update_fields=["charge_type", "renew_flag", "anchor_at", "expires_at"])
-    return_prepaid.credit_worth(eip, back)
+    return_prepaid.credit_worth([eip], [back])
 
 
 def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:

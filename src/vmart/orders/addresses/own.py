@@ -96,7 +96,12 @@ def of_one_task(eips: Sequence[Eip]) -> int:
 
 def succeed(eip: Eip, **columns: object) -> None:
     """The operation on it has ended well. Belongs into the act."""
-    Eip.objects.filter(pk=eip.pk).update(latest_operation_state="SUCCESS", **columns)
+    succeed_all([eip], **columns)
+
+
+def succeed_all(eips: Sequence[Eip], **columns: object) -> None:
+    """The same of several, in one statement."""
+    Eip.objects.filter(pk__in=[eip.pk for eip in eips]).update(latest_operation_state="SUCCESS", **columns)
 
 
 def free_machine(instance_id: int | None) -> None:
