@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
+from vmart.config import reconcile_packages
 from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
@@ -125,6 +126,7 @@ _CHECKS = (
           OR i.component || ' by ' || i.mode IS DISTINCT FROM CASE
             WHEN e.internet_charge_type = 'BANDWIDTH_PREPAID_BY_MONTH' THEN 'bandwidth by month'
             WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle by hour'
+            WHEN e.internet_charge_type = 'BANDWIDTH_PACKAGE' THEN NULL
             WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic by traffic'
             ELSE 'bandwidth by hour' END
           OR (i.mode = 'month' AND i.quantity <> e.bandwidth_mbps))
@@ -584,7 +586,8 @@ def reconcile() -> Iterator[str]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, places=places, late=late)]
+        checks = (*_CHECKS, *reconcile_packages.CHECKS)
+        found = [(what, row) for what, query in checks for row in db.rows(query, places=places, late=late)]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):
@@ -663,7 +666,8 @@ def _engine(zone: str) -> Iterator[str]:
     yield from _disks(zone, volumes)
     yield from _images(zone, {image.name for image in images})
     yield from _snapshots(zone, snapshots)
-    sold = Instance.objects.select_related("subscription").prefetch_related("eip__subscription").filter(zone_id=zone)
+    sold = Instance.objects.select_related("subscription").filter(zone_id=zone)
+    sold = sold.prefetch_related("eip__subscription", "eip__package")
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}
     unknown = seen.keys() - rows.keys()

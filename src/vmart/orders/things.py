@@ -1,5 +1,5 @@
 """What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk,
-an address, a snapshot.
+an address, a snapshot, a bandwidth package.
 
 Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
 """
@@ -12,13 +12,13 @@ from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
-from vmart.network.models import Eip
+from vmart.network.models import Eip, Package
 from vmart.pricing.configuration import PREPAID
 from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
-Thing = Instance | Disk | Eip | Snapshot
+Thing = Instance | Disk | Eip | Snapshot | Package
 # What has a zone and a latest operation; an image is nobody's to pay for by itself.
 Worked = Thing | OwnImage
 # What is said where the engine said nothing, or not what helps.
@@ -29,9 +29,14 @@ _FAULT = EngineError(
 _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
 
 
+_NAMED_IN: Mapping[type, str] = {
+    Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots", Package: "packages",
+}  # fmt: skip
+
+
 def named_in(thing: Thing) -> str:
     """The field that names such things in what is asked of an act."""
-    return {Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots"}[type(thing)]
+    return _NAMED_IN[type(thing)]
 
 
 def is_prepaid(thing: Thing) -> bool:

@@ -19,9 +19,9 @@ from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, Pr
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
 
 CPU, DISK, BANDWIDTH, TRAFFIC = "cpu", "disk", "bandwidth", "traffic"
-IDLE, SNAPSHOT = "idle", "snapshot"
+IDLE, SNAPSHOT, PACKAGE = "idle", "snapshot", "package"
 # Prices that a book may leave away: what they are of is not sold then.
-_OPTIONAL = ("idle_address", "snapshot_gib")
+_OPTIONAL = ("idle_address", "snapshot_gib", "package_mbps")
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
@@ -48,7 +48,7 @@ class RegionPrices:
     """All prices of one region. ``traffic_gib`` is the price of 2^30 bytes.
 
     ``idle_address`` is that of an hour of a bought public address that no machine has, ``snapshot_gib`` that of an hour
-    of a GiB of a snapshot; None where none are sold.
+    of a GiB of a snapshot, ``package_mbps`` that of an hour of a Mbps that addresses share; None where none are sold.
     """
 
     cpu: Mapping[str, UnitPrice]
@@ -61,6 +61,8 @@ class RegionPrices:
     idle_address: Decimal | None
     snapshot_key: str
     snapshot_gib: Decimal | None
+    package_key: str
+    package_mbps: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ def hourly_rates(book: PriceBook) -> list[RateRow]:
             rows += [RateRow(prices.idle_key, _ZERO, None, 0, None, prices.idle_address)]
         if prices.snapshot_gib is not None:
             rows += [RateRow(prices.snapshot_key, _ZERO, None, 0, None, prices.snapshot_gib)]
+        if prices.package_mbps is not None:
+            rows += [RateRow(prices.package_key, _ZERO, None, 0, None, prices.package_mbps)]
     return sorted(rows, key=lambda row: (row.price_key, row.step_from, row.tier_from_s))
 
 
@@ -216,6 +220,11 @@ def idle_key(region: str) -> str:
 def snapshot_key(region: str) -> str:
     """Price key of a snapshot; quantity GiB."""
     return f"{region}/snapshot"
+
+
+def package_key(region: str) -> str:
+    """Price key of a bandwidth package; quantity Mbps."""
+    return f"{region}/package"
 
 
 def _rows(unit: UnitPrice) -> list[RateRow]:
@@ -261,6 +270,8 @@ class _Resolver:
             self.optional("idle_address"),
             snapshot_key(self.name),
             self.optional("snapshot_gib"),
+            package_key(self.name),
+            self.optional("package_mbps"),
         )
 
     def optional(self, name: str) -> Decimal | None:

@@ -116,6 +116,7 @@ class RegionPrice(_Part):
     traffic_gib: Price | None = None
     idle_address: Price | None = None
     snapshot_gib: Price | None = None
+    package_mbps: Price | None = None
 
 
 class TermDiscounts(_Part):
@@ -156,6 +157,7 @@ class BookDocument(_Part):
     traffic_gib: Price
     idle_address: Price | None = None  # an hour of a bought public address that no machine has; None: none are sold
     snapshot_gib: Price | None = None  # an hour of a GiB of a snapshot; None: none are sold
+    package_mbps: Price | None = None  # an hour of a Mbps of a bandwidth package; None: none are sold
     regions: dict[str, RegionPrice] = Field(min_length=1)
 
     @field_validator("effective_at")

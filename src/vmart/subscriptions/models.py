@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 # Kinds; ids of all kinds come from one sequence.
-MACHINE, DISK, ADDRESS, SNAPSHOT = "machine", "disk", "address", "snapshot"
+MACHINE, DISK, ADDRESS, SNAPSHOT, PACKAGE = "machine", "disk", "address", "snapshot", "package"
 
 
 class Standing(models.TextChoices):

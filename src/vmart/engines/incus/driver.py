@@ -416,7 +416,7 @@ class IncusEngine:
             return self.observe(spec.name)
         with self._saying():
             bridge = opened.networks.ensure_bridge(spec.subnet, opened.members).name
-            self._guard(spec)
+            self._guard(spec, found)
             if not rescue.has_come(found, spec.rescue):
                 opened.rescue.bring_back(opened.making.body(spec, bridge))
             self._connect(spec, bridge, new=False)
@@ -562,7 +562,8 @@ class IncusEngine:
     def _lead(self, name: str, bridge: str, private_ip: str, address: PublicAddress, *, new: bool, member: str) -> None:
         opened = self._open()
         if opened.firewall is not None:
-            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps, address.ipv6)
+            share = (address.share.key, address.share.mbps) if address.share else None
+            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps, address.ipv6, share)
             opened.firewall.ensure_leave(leave, new=new)
         opened.networks.ensure_forward(bridge, name, address.ip, private_ip, member)
 
