@@ -46,7 +46,7 @@ from vmart.orders.addresses.disassociate import disassociate
 from vmart.orders.addresses.give_back import give_back as release
 from vmart.orders.reinstall import Reinstall
 from vmart.pricing.address import AddressPart
-from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, PeriodNotSold, UnknownChargeType
+from vmart.pricing.errors import OutOfRange, PeriodNotSold, UnknownChargeType
 from vmart.subscriptions.models import Subscription
 from vmart.tags import reads
 from vmart.tags.errors import BadTag

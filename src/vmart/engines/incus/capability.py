@@ -111,6 +111,10 @@ def of_server(
         missing["shared_bandwidth"] = (
             "There are no bandwidth packages here: the driver may not edit the packet filter of this zone's hosts."
         )
+    elif server["environment"].get("server_clustered"):
+        missing["shared_bandwidth"] = (
+            "There are no bandwidth packages here: machines of several hosts cannot share one speed."
+        )
     # Buyers read these, in their language: each is written whole.
     if why_no_firewall:
         missing["security_groups"] = (
@@ -134,7 +138,7 @@ def of_server(
         imports=() if "own_images" in missing else (ROOTFS,),
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
-        shared_bandwidth=not why_no_firewall,
+        shared_bandwidth="shared_bandwidth" not in missing,
         network_isolation=not why_no_firewall,
         security_groups="security_groups" not in missing,
         ipv6="ipv6" not in missing,

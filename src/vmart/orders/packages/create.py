@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
-from vmart.catalog.models import Zone
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter
@@ -183,9 +182,3 @@ def _terms(agreed: Sequence[Subscription], asked: NewPackages) -> list[Item]:
         )
         for one in agreed
     ]  # fmt: skip
-
-
-def why_none(region: str) -> bool:
-    """Whether no zone of the region holds a shared speed."""
-    there = Zone.objects.filter(region_id=region, on_sale=True, capabilities__shared_bandwidth=True)
-    return not there.exists()
