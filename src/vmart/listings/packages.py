@@ -6,7 +6,8 @@ from typing import Any
 
 from vmart.listings.paging import PAGE, Matching, Page, cut, from_nearer_end, last_row, number
 from vmart.listings.views import MemberView, PackageView
-from vmart.network.models import Package
+from vmart.network.models import Eip, EipState, Package
+from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.tags import reads
 from vmart.tags.things import BANDWIDTH_PACKAGE
 
@@ -80,7 +81,19 @@ def one(account_id: int, public_id: str) -> PackageView | None:
     return _listed(rows[0]) if rows else None
 
 
-def of_zone(account_id: int, zone: str) -> list[tuple[str, str]]:
-    """Public ids and names of those that an address of the zone can come into; at most so many as a page has."""
-    there = Package.objects.filter(account_id=account_id, zone_id=zone, state="CREATED", subscription__isolated_at=None)
+def usable(account_id: int, zone: str = "") -> list[tuple[str, str]]:
+    """Public ids and names of those that an address of the zone ("" any) can come into; as many as a page has."""
+    there = Package.objects.filter(account_id=account_id, state="CREATED", subscription__isolated_at=None)
+    if zone:
+        there = there.filter(zone_id=zone)
     return list(there.order_by("-created_at", "-id").values_list("public_id", "name")[:PAGE])
+
+
+def joinable(account_id: int, zone: str) -> list[tuple[str, str]]:
+    """Public ids of addresses of the zone that can come into one, and how each is shown; as many as a page has."""
+    free = Eip.objects.filter(
+        account_id=account_id, zone_id=zone, package=None, state__in=[EipState.UNBIND, EipState.BIND],
+        subscription__charge_type=POSTPAID_BY_HOUR, subscription__isolated_at=None,
+    ).exclude(latest_operation_state="OPERATING")  # fmt: skip
+    found = free.order_by("-created_at", "-id").values_list("public_id", "ip", "name")[:PAGE]
+    return [(public_id, f"{ip} · {name or public_id}") for public_id, ip, name in found]

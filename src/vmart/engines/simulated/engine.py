@@ -560,7 +560,7 @@ class SimulatedEngine:
                 own_images.put_on(connection, spec)
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, json.dumps(spec.rules.plain()), spec.rescue, row[-1] or "")
+            seen = (*known, spec.installation, json.dumps(spec.rules.plain()), spec.rescue, _ipv6(address) or "")
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:

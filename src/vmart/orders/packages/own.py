@@ -29,10 +29,15 @@ def lock(account_id: int, public_id: str) -> Package:
     rows = locking().filter(account_id=account_id, public_id__in=sayable([public_id])).exclude(state=PackageState.GONE)
     found = rows.first()
     if found is None:
-        raise errors.UnknownPackage(
-            "The bandwidth package {id} does not exist.", field="packages", id=public_id or "(empty)"
-        )
+        raise unknown(public_id)
     return found
+
+
+def unknown(public_id: str) -> errors.UnknownPackage:
+    """Of an id that is none of the account's."""
+    return errors.UnknownPackage(
+        "The bandwidth package {id} does not exist.", field="packages", id=public_id or "(empty)"
+    )
 
 
 def locking() -> QuerySet[Package]:

@@ -18,8 +18,7 @@ from vmart.kernel.errors import MissingParameter
 from vmart.listings import packages, quotas
 from vmart.listings.packages import WantedPackages
 from vmart.listings.views import MemberView, PackageView
-from vmart.orders.errors import UnknownPackage
-from vmart.orders.packages import bandwidth, create, delete, members, rename
+from vmart.orders.packages import bandwidth, create, delete, members, own, rename
 from vmart.orders.packages.create import NewPackages
 from vmart.pricing import books
 from vmart.pricing.package import BY_BANDWIDTH, PackagePart, check_charge_type
@@ -309,9 +308,7 @@ def _known(call: Call, ids: list[str]) -> list[PackageView]:
     views = {view.public_id: view for view in found}
     for public_id in ids:
         if public_id not in views:
-            raise UnknownPackage(
-                "The bandwidth package {id} does not exist.", field="packages", id=public_id or "(empty)"
-            )
+            raise own.unknown(public_id)
     return [views[public_id] for public_id in ids]
 
 
