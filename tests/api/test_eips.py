@@ -137,8 +137,7 @@ def test_quota_and_price() -> None:
 @pytest.mark.parametrize(
     ("action", "asked", "code"),
     [
-        ("AllocateAddresses", {"InternetChargeType": "BANDWIDTH_PACKAGE"},
-         "UnsupportedOperation.InvalidAddressInternetChargeType"),
+        ("AllocateAddresses", {"InternetChargeType": "BANDWIDTH_PACKAGE"}, "MissingParameter"),
         ("AllocateAddresses", {"InternetMaxBandwidthOut": 101}, "InvalidParameterValue.BandwidthOutOfRange"),
         ("AllocateAddresses", {"AddressCount": 0}, "InvalidParameterValue.LimitExceeded"),
         ("AllocateAddresses", {"AddressName": "a b"}, "InvalidParameterValue"),

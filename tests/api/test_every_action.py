@@ -63,6 +63,9 @@ class Things:
     snapshot: str  # of the disk that no machine has
     policy: str  # of snapshots, of the disk that is attached
     rescued: str  # a machine in rescue mode
+    package: str  # a bandwidth package with an address in it
+    empty_package: str
+    in_package: str  # that address, which no machine has
 
 
 # Of cvm, cbs and vpc, which share a version: action -> (members, statements at most). BEGIN and COMMIT of an act are
@@ -84,6 +87,7 @@ MONTHLY_ADDRESS = {
     "InternetChargeType": "BANDWIDTH_PREPAID_BY_MONTH", "InternetMaxBandwidthOut": 5,
     "AddressChargePrepaid": {"Period": 1, "AutoRenewFlag": 0},
 }  # fmt: skip
+PACKAGE = {"ChargeType": "BANDWIDTH_POSTPAID_BY_DAY", "InternetMaxBandwidth": 10}
 ASKED_DISK = {name: OWN_DISK[name] for name in ("DiskChargeType", "DiskType", "DiskSize")}
 
 
@@ -279,10 +283,31 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     ),
     "DescribeAddressQuota": (lambda _: {}, 2),
     "DescribeTaskResult": (lambda has: {"TaskId": has.task}, 1),
-    "DescribeBandwidthPackages": (
-        lambda has: {"Filters": [{"Name": "resource.resource-id", "Values": [has.at_machine]}]},
-        0,
+    "CreateBandwidthPackage": (lambda _: {**PACKAGE, "BandwidthPackageCount": 2, "BandwidthPackageName": "p"}, 25),
+    "ModifyBandwidthPackageAttribute": (
+        lambda has: {"BandwidthPackageId": has.package, "BandwidthPackageName": "other"},
+        6,
     ),
+    "ModifyBandwidthPackageBandwidth": (
+        lambda has: {"BandwidthPackageId": has.package, "InternetMaxBandwidth": 20},
+        30,
+    ),
+    "DeleteBandwidthPackage": (lambda has: {"BandwidthPackageId": has.empty_package}, 25),
+    "AddBandwidthPackageResources": (
+        lambda has: {"BandwidthPackageId": has.empty_package, "ResourceIds": [has.free, has.at_machine]},
+        40,
+    ),
+    "RemoveBandwidthPackageResources": (
+        lambda has: {"BandwidthPackageId": has.package, "ResourceIds": [has.in_package]},
+        25,
+    ),
+    "DescribeBandwidthPackages": (
+        lambda has: {"Filters": [{"Name": "resource.resource-id", "Values": [has.in_package]}]},
+        2,
+    ),
+    "DescribeBandwidthPackageResources": (lambda has: {"BandwidthPackageId": has.package}, 2),
+    "DescribeBandwidthPackageQuota": (lambda _: {}, 2),
+    "DescribeBandwidthPackageBandwidthRange": (lambda has: {"BandwidthPackageIds": [has.package]}, 2),
     "CreateImage": (lambda has: {"InstanceId": has.running, "ImageName": "n", "ForcePoweroff": "TRUE"}, 34),
     "ModifyImageAttribute": (lambda has: {"ImageId": has.image, "ImageName": "n"}, 10),
     "ModifyImageSharePermission": (
@@ -347,6 +372,16 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "AssociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.key]}, 7),
     "DisassociateInstancesKeyPairs": (lambda has: {"InstanceIds": [has.stopped], "KeyIds": [has.bound]}, 6),
 }
+
+
+def _packages(client: Client) -> tuple[str, str, str]:
+    """A bandwidth package with an address in it, one without, and that address."""
+    used, empty = client.call("CreateBandwidthPackage", {**PACKAGE, "BandwidthPackageCount": 2}).response[
+        "BandwidthPackageIds"
+    ]
+    inside = {"InternetChargeType": "BANDWIDTH_PACKAGE", "BandwidthPackageId": used}
+    (address,) = client.call("AllocateAddresses", inside).response["AddressSet"]
+    return used, empty, address
 
 
 def _named(has: Things) -> str:
@@ -479,7 +514,7 @@ def _open_owner() -> tuple[int, Things]:
     has = Things(
         running, prepaid, stopped, key, disk, vpc, bound, template, group, grouped, own_vpc,
         subnet["SubnetId"], subnet["RouteTableId"], security, joined, own, attached, paid_ahead, monthly, free, bare,
-        at_machine, task, image, snapshot, policy, rescued,
+        at_machine, task, image, snapshot, policy, rescued, *_packages(client),
     )  # fmt: skip
     tagged = {"Resource": _named(has), "ReplaceTags": [{**TAG, "TagValue": "a"}]}
     assert "Error" not in client.call("ModifyResourceTags", tagged, version="2018-08-13").response

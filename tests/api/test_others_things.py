@@ -43,6 +43,9 @@ UNKNOWN = Things(
     "snap-unknown0",
     "asp-unknown0",
     "ins-unknown8",
+    "bwp-unknown0",
+    "bwp-unknown1",
+    "eip-unknown4",
 )
 
 

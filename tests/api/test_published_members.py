@@ -77,6 +77,7 @@ _SAMPLES: dict[str, Any] = {
     "ActionTimerIds": ["timer-unknown0"], "VirtualPrivateCloud": {"VpcId": "vpc-a", "SubnetId": "subnet-a"},
     "DiskChargeType": "POSTPAID_BY_HOUR", "DiskType": "CLOUD_SSD", "DiskIds": ["disk-a"], "DiskId": "disk-a",
     "Period": 1, "DiskChargePrepaid": {"Period": 1}, "RenewFlag": "NOTIFY_AND_AUTO_RENEW",
+    "BandwidthPackageId": "bwp-a", "InternetMaxBandwidth": 1, "ResourceIds": ["eip-a"],
     "AddressId": "eip-a", "AddressIds": ["eip-a"], "InternetChargeType": "TRAFFIC_POSTPAID_BY_HOUR", "TaskId": 1,
     "ImageName": "n", "ImageIds": ["img-a"], "AccountIds": ["1"], "Permission": "SHARE",
     "Architecture": "x86_64", "OsType": "Debian", "OsVersion": "12", "ImageUrl": "https://files.example.com/a.tar",

@@ -38,7 +38,9 @@ CUSTOMERS = [
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "{disk}prepay/", "{disk}prepay/?months=12",
     "/templates/", "{template}", "{template}delete/", "{template}delete/?version=2", "{from_template}",
-    "/placement-groups/", "{group}", "/addresses/", "{address}", "{address}release/", "{address}tags/",
+    "/packages/", "/packages/buy/?zone=ap-guangzhou-4&bandwidth=10&name=", "{package}",
+    "{package}bandwidth/?bandwidth=20", "/placement-groups/", "{group}", "/addresses/",
+    "{address}", "{address}release/", "{address}tags/",
     "{address}bandwidth/?bandwidth=9",
     "/addresses/buy/?zone=ap-guangzhou-4&mode=BANDWIDTH_POSTPAID_BY_HOUR&bandwidth=9&count=2&name=", "/quotas/",
     "/security-groups/", "{security_group}", "{security_group}ingress/0/", "{machine}security-groups/",
@@ -81,7 +83,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     customer.places |= _disks(customer, machine)  # type: ignore[attr-defined]
     customer.places |= _image(customer, machine or "")  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
-    customer.places |= {"group": _group(customer), "address": _address(customer)}  # type: ignore[attr-defined]
+    customer.places |= {"group": _group(customer), "address": _address(customer), "package": _package(customer)}  # type: ignore[attr-defined]
     customer.places |= {"policy": _policy(customer)}  # type: ignore[attr-defined]
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
@@ -133,6 +135,15 @@ def _address(customer: Customer) -> str:
     page.click("#reckon")
     page.click("#buy")
     page.wait_for_url("**/addresses/eip-*/")
+    return page.url.removeprefix(customer.url)
+
+
+def _package(customer: Customer) -> str:
+    """A bandwidth package: its page."""
+    page = customer.open("/packages/buy/")
+    page.click("#reckon")
+    page.click("#buy")
+    page.wait_for_url("**/packages/bwp-*/")
     return page.url.removeprefix(customer.url)
 
 

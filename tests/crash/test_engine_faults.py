@@ -26,7 +26,7 @@ from vmart.events.actor import Actor
 from vmart.instances import key_pairs
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock, outward
-from vmart.network.models import Eip
+from vmart.network.models import Eip, Package
 from vmart.orders import (
     attributes,
     bandwidth,
@@ -61,6 +61,10 @@ from vmart.orders.images import import_image
 from vmart.orders.images.create import NewImage
 from vmart.orders.images.import_image import NewImport
 from vmart.orders.own_network import DEFAULT_NETWORK
+from vmart.orders.packages import bandwidth as package_bandwidth
+from vmart.orders.packages import members
+from vmart.orders.packages.create import NewPackages
+from vmart.orders.packages.create import create as create_packages
 from vmart.orders.purchase import purchase
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.snapshots.apply import apply
@@ -69,6 +73,7 @@ from vmart.orders.snapshots.create import create as make_snapshot
 from vmart.orders.snapshots.delete import delete
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import DiskChoice
+from vmart.pricing.package import PackagePart
 from vmart.provisioning import zones
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk, OwnImage, Snapshot
@@ -331,6 +336,28 @@ def _by_traffic(actor: Actor, _names: list[str]) -> None:
     address_mode.change(actor, _eip(actor.account), AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 7))
 
 
+def _package(actor: Actor, _names: list[str]) -> None:
+    """A new bandwidth package."""
+    zones.check(ZONE)
+    create_packages(actor, NewPackages(HOURLY.region, PackagePart(10), zone=ZONE))
+
+
+def _bwp(account: int) -> str:
+    return Package.objects.get(account_id=account).public_id
+
+
+def _into_package(actor: Actor, _names: list[str]) -> None:
+    members.enter(actor, _bwp(actor.account), [_eip(actor.account)])
+
+
+def _out_of_package(actor: Actor, _names: list[str]) -> None:
+    members.leave(actor, _bwp(actor.account), [_eip(actor.account)])
+
+
+def _faster_package(actor: Actor, _names: list[str]) -> None:
+    package_bandwidth.change(actor, _bwp(actor.account), 20)
+
+
 ACTS: dict[str, Callable[[], int]] = {
     "deliver prepaid": lambda: _bought(MONTHLY),
     "deliver postpaid": lambda: _bought(ONLINE),
@@ -388,6 +415,9 @@ ACTS: dict[str, Callable[[], int]] = {
     "slower address of a month": lambda: _asked(HOURLY, _address_by_month, _bind_address, _slower_address),
     "address by the month": lambda: _asked(HOURLY, _address, _bind_address, _to_month),
     "address by traffic": lambda: _asked(HOURLY, _address_by_month, _bind_address, _by_traffic),
+    "into a package": lambda: _asked(HOURLY, _package, _address, _bind_address, _into_package),
+    "out of a package": lambda: _asked(HOURLY, _package, _address, _bind_address, _into_package, _out_of_package),
+    "faster package": lambda: _asked(HOURLY, _package, _address, _bind_address, _into_package, _faster_package),
     "address off": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears),
     "address on": lambda: _asked(MONTHLY, _address, _bind_address, _in_arrears, _paid),
     "release a machine with an address": lambda: _asked(
@@ -413,7 +443,7 @@ CALLS = {"deliver prepaid": 1, "deliver postpaid": 1, "stop": 1, "stop without c
          "image of a machine": 4, "delete an image": 2, "import an image": 1,
          "bind an address": 1, "unbind an address": 1, "faster address": 1, "address off": 1, "address on": 1,
          "faster address of a month": 1, "slower address of a month": 1, "address by the month": 1,
-         "address by traffic": 1,
+         "address by traffic": 1, "into a package": 1, "out of a package": 1, "faster package": 2,
          "release a machine with an address": 2}  # fmt: skip
 
 
@@ -505,6 +535,7 @@ SETTLED = {
     "bind an address": ("RUNNING",), "unbind an address": ("RUNNING",), "faster address": ("RUNNING",),
     "faster address of a month": ("RUNNING",), "slower address of a month": ("RUNNING",),
     "address by the month": ("RUNNING",), "address by traffic": ("RUNNING",),
+    "into a package": ("RUNNING",), "out of a package": ("RUNNING",), "faster package": ("RUNNING",),
     "address off": ("RUNNING",), "address on": ("RUNNING",), "release a machine with an address": ("GONE",),
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     Rescues,
+    Share,
     Subnet,
     UnknownUser,
     Volume,
@@ -563,3 +564,29 @@ class ContractSuite(CopiesContract):
         finally:
             contract.install_transaction_probe(lambda: False)
         assert engine.observe(spec.name).power is Power.ABSENT
+
+    def test_machines_that_share_a_cap_come_and_go(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """With it from the first boot on, another speed told of one of them, without it, and gone; all run on."""
+        one, two = make_spec(), make_spec()
+        assert one.public_address is not None and two.public_address is not None
+        slow, fast = (Share("bwp-00000001", mbps) for mbps in (5, 9))
+        made = engine.ensure_present(
+            dataclasses.replace(one, public_address=dataclasses.replace(one.public_address, share=slow))
+        )
+        engine.ensure_present(two)
+        for spec, share in (
+            (two, slow),
+            (two, fast),
+            (one, fast),
+            (one, None),
+            (two, Share("bwp-00000002", 3)),
+            (two, None),
+        ):
+            assert spec.public_address is not None
+            engine.ensure_address(spec.name, spec.private_ip, dataclasses.replace(spec.public_address, share=share))
+            assert engine.observe(spec.name).public_ip == spec.public_address.ip
+        engine.ensure_address(one.name, one.private_ip, dataclasses.replace(one.public_address, share=fast))
+        engine.ensure_address(one.name, one.private_ip, None)
+        assert (engine.observe(one.name).public_ip, engine.observe(one.name).booted_at) == ("", made.booted_at)
+        for spec in (one, two):
+            engine.ensure_absent(spec.name)

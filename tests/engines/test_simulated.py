@@ -239,6 +239,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (8, []),
         (9, []),
         (10, []),
+        (11, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -250,8 +251,11 @@ def test_a_file_of_an_older_program_is_brought_up(
     open_engine("simulated", {"file": file}).ensure_present(spec)
     with contextlib.closing(sqlite3.connect(file)) as older:
         new = [*(["rules"] if version < 6 else []), *(["installation", "erased"] if version < 5 else [])]
-        older.execute("DROP INDEX machine_public_ipv6")
-        for column in ["public_ipv6", *missing, *new, "rescue", "own_system"]:
+        if version < 11:
+            older.execute("DROP INDEX machine_public_ipv6")
+            new += ["public_ipv6", "rescue", "own_system"]
+        older.execute("DROP TABLE share")
+        for column in [*missing, *new, "share"]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
         since = [
             *(["own_image"] if version < 9 else []),

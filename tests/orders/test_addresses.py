@@ -46,7 +46,7 @@ from vmart.orders.addresses.disassociate import disassociate
 from vmart.orders.addresses.give_back import give_back as release
 from vmart.orders.reinstall import Reinstall
 from vmart.pricing.address import AddressPart
-from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, PeriodNotSold, UnknownChargeType
+from vmart.pricing.errors import OutOfRange, PeriodNotSold, UnknownChargeType
 from vmart.subscriptions.models import Subscription
 from vmart.tags import reads
 from vmart.tags.errors import BadTag
@@ -119,8 +119,7 @@ def _asked(**what: object) -> NewAddresses:
         ({"region": "nowhere"}, errors.UnknownZone, "region", "InvalidParameterValue.ZoneNotSupported"),
         ({"zone": "ap-nowhere-1"}, errors.UnknownZone, "zone", "InvalidParameterValue.ZoneNotSupported"),
         ({"zone": ZONE, "region": "ap-shanghai"}, errors.UnknownZone, "zone", "InvalidZone.MismatchRegion"),
-        ({"part": AddressPart("BANDWIDTH_PACKAGE", 5)}, ChargeTypeNotSold, "internet_charge_type",
-         "UnsupportedOperation.InvalidAddressInternetChargeType"),
+        ({"part": AddressPart("BANDWIDTH_PACKAGE", 5)}, MissingParameter, "packages", "MissingParameter"),
         ({"part": AddressPart(MONTH, 5)}, MissingParameter, "months", "MissingParameter"),
         ({"part": AddressPart(MONTH, 5), "months": 13}, PeriodNotSold, "months", "InvalidPeriod"),
         ({"part": AddressPart(MONTH, 201), "months": 1}, OutOfRange, "bandwidth_mbps",

@@ -153,6 +153,7 @@ def test_rates_of_the_close_are_the_listed_ones() -> None:
     for name in ("snapshot", "image"):
         found = [(r.step_to, r.rate) for r in rows if r.price_key == f"ap-shanghai/{name}"]
         assert found == [(None, Decimal("0.00022"))]
+    assert [(r.step_to, r.rate) for r in rows if r.price_key == "ap-shanghai/package"] == [(None, Decimal("0.088"))]
     steps = [(r.step_from, r.step_to, r.rate) for r in rows if r.price_key == "ap-shanghai/bandwidth"]
     assert steps == [(0, 5, Decimal("0.0693")), (5, None, Decimal("0.275"))]
     spot = [(r.tier_from_s, r.tier_to_s, r.rate) for r in rows if r.price_key == "ap-shanghai/spot/S5.SMALL1"]

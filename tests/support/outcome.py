@@ -48,10 +48,13 @@ _QUERIES = {
     " FROM storage_disk WHERE account_id = %s ORDER BY 1, 2, 3, 4",
     "snapshots": "SELECT state, latest_operation, latest_operation_state, size_gib FROM storage_snapshot"
     " WHERE account_id = %s ORDER BY 1, 2, 3, 4",
-    "addresses": "SELECT state, latest_operation, latest_operation_state, bandwidth_mbps, instance_id IS NULL"
-    " FROM network_eip WHERE account_id = %s",
+    "addresses": "SELECT state, latest_operation, latest_operation_state, bandwidth_mbps, instance_id IS NULL,"
+    " internet_charge_type, package_id IS NULL, charged_outside FROM network_eip WHERE account_id = %s",
+    "packages": "SELECT state, latest_operation, latest_operation_state, bandwidth_mbps FROM network_package"
+    " WHERE account_id = %s ORDER BY id",
     "events": "SELECT kind,"
-    " regexp_replace((detail - ARRAY['waited_ms', 'disk', 'machine', 'snapshot', 'was_at', 'now_at'])::text,"
+    " regexp_replace((detail - ARRAY['waited_ms', 'disk', 'machine', 'snapshot', 'package', 'was_at',"
+    " 'now_at'])::text,"
     " '(skey|ins)-[a-z0-9]+', '\\1', 'g') AS detail, at"
     " FROM events_event WHERE account_id = %s ORDER BY subject_kind, subject_id, id",
     "tokens": "SELECT token FROM orders_idempotency WHERE account_id = %s ORDER BY 1",

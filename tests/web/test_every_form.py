@@ -24,13 +24,15 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.launch_templates import keep
-from vmart.network.models import Subnet, Vpc
+from vmart.network.models import Package, Subnet, Vpc
 from vmart.orders import placement_groups, sweep
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
 from vmart.orders.models import Order, Status
+from vmart.orders.packages.members import enter
 from vmart.orders.placement_groups import Wanted
 from vmart.pricing.address import AddressPart
+from vmart.provisioning import zones
 from vmart.security import change, held, starting
 from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotPolicy
 from vmart.web.urls import urlpatterns
@@ -40,7 +42,7 @@ REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "orders", "order", "order_progress", "machines", "machine", "machine_live", "balance",
     "templates", "template", "disks", "snapshots", "images", "quotas", "tags", "addresses", "payment_state", "activity",
-    "charges", "charges_csv", "charges_by_tag", "seller",
+    "packages", "charges", "charges_csv", "charges_by_tag", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
@@ -238,6 +240,22 @@ class Sent:
             work()
         return self.buyer.post(reverse(name, args=[public_id]), {"machine": machine, **typed})
 
+    def buy_package(self) -> HttpResponse:
+        """One is bought on the page."""
+        zones.check(ZONE)
+        page = self.buyer.get(f"/packages/buy/?zone={ZONE}&bandwidth=10&name=")
+        return self.buyer.post("/packages/buy/", Form(page.content.decode(), "/packages/buy/").data)
+
+    def of_package(self, name: str, typed: dict[str, str], *, inside: bool = False) -> HttpResponse:
+        """A bandwidth package, an address beside it or in it, and one of its forms."""
+        self.buy_package()
+        package, who = Package.objects.get().public_id, by(self.buyer.account_id)
+        part = AddressPart("TRAFFIC_POSTPAID_BY_HOUR", 5)
+        (address,) = allocate(who, NewAddresses("ap-guangzhou", part, ZONE)).public_ids
+        if inside:
+            enter(who, package, [address])
+        return self.buyer.post(reverse(name, args=[package]), {"address": address, **typed})
+
     def of_key_pair(self) -> HttpResponse:
         self.buyer.post("/keys/", {"act": "import", "name": "old", "public_key": PUBLIC})
         return self.buyer.post("/keys/", {"act": "delete", "id": KeyPair.objects.get(name="old").public_id})
@@ -367,6 +385,19 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("address_tags", "ModifyResourceTags"): lambda sent: sent.of_address(
         "address_tags", {"act": "put", "key": "team", "value": "a"}
+    ),
+    ("package_buy", "CreateBandwidthPackage"): lambda sent: sent.buy_package(),
+    ("package", "ModifyBandwidthPackageAttribute"): lambda sent: sent.of_package("package", {"name": "other"}),
+    ("package_bandwidth", "ModifyBandwidthPackageBandwidth"): lambda sent: sent.of_package(
+        "package_bandwidth", {"bandwidth": "20"}
+    ),
+    ("package_add", "AddBandwidthPackageResources"): lambda sent: sent.of_package("package_add", {}),
+    ("package_remove", "RemoveBandwidthPackageResources"): lambda sent: sent.of_package(
+        "package_remove", {}, inside=True
+    ),
+    ("package_delete", "DeleteBandwidthPackage"): lambda sent: sent.of_package("package_delete", {}),
+    ("package_tags", "ModifyResourceTags"): lambda sent: sent.of_package(
+        "package_tags", {"act": "put", "key": "team", "value": "a"}
     ),
     ("machine_host_name", "ModifyInstancesAttribute"): lambda sent: sent.of_machine(
         "machine_host_name", {"hostname": "web-2"}

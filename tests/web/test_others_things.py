@@ -24,6 +24,8 @@ from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.images import create as images
 from vmart.orders.images.create import NewImage
 from vmart.orders.models import Order
+from vmart.orders.packages.create import NewPackages
+from vmart.orders.packages.create import create as create_packages
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.snapshots import create as snapshots
 from vmart.orders.snapshots import policies
@@ -34,6 +36,8 @@ from vmart.payments.providers import sandbox
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.pricing.configuration import DiskChoice
+from vmart.pricing.package import PackagePart
+from vmart.provisioning import zones
 from vmart.security import change, starting
 from vmart.worker.models import Operation
 
@@ -57,6 +61,7 @@ class Things:
     policy: str = "asp-00000000"
     image: str = "img-00000000"
     eip: str = "eip-00000000"
+    package: str = "bwp-00000000"
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -70,6 +75,7 @@ DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
 SNAPSHOT: list[Arguments] = [lambda has: {"public_id": has.snapshot}]
 POLICY: list[Arguments] = [lambda has: {"public_id": has.policy}]
 IMAGE: list[Arguments] = [lambda has: {"public_id": has.image}]
+PACKAGE: list[Arguments] = [lambda has: {"public_id": has.package}]
 ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
 PAYMENT: list[Arguments] = [lambda has: {"payment_id": has.payment}]
 # Name of the address -> its arguments. The webhook names a card provider, which is nobody's.
@@ -134,6 +140,9 @@ NAMED: dict[str, list[Arguments]] = {
     "address_release": ADDRESS,
     "address_charged": ADDRESS,
     "address_tags": ADDRESS,
+    **dict.fromkeys(
+        ["package", "package_tags", "package_bandwidth", "package_add", "package_remove", "package_delete"], PACKAGE
+    ),
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -199,6 +208,13 @@ def own_image(visitor: Visitor) -> str:
     return public_id
 
 
+def own_package(visitor: Visitor) -> str:
+    """A bandwidth package."""
+    zones.check(ZONE)
+    (public_id,) = create_packages(by(visitor.account_id), NewPackages("ap-guangzhou", PackagePart(10), zone=ZONE))
+    return public_id
+
+
 @pytest.fixture
 def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
@@ -227,6 +243,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         security_group=change.create(
             by(visitor.account_id), "ap-guangzhou", "web", "", starting.rules("open")
         ).public_id,
+        package=own_package(visitor),
         eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
             0
         ],

@@ -19,7 +19,7 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
-from vmart.network.models import Eip
+from vmart.network.models import Eip, Package
 from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.attach import attach
@@ -27,6 +27,8 @@ from vmart.orders.disks.create import NewDisks, create
 from vmart.orders.images import create as images
 from vmart.orders.images.create import NewImage
 from vmart.orders.models import Order
+from vmart.orders.packages.create import NewPackages
+from vmart.orders.packages.create import create as create_packages
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.snapshots import create as snapshots
 from vmart.orders.snapshots import policies
@@ -37,6 +39,7 @@ from vmart.placement.models import Group
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR as BY_TRAFFIC
 from vmart.pricing.configuration import DiskChoice
+from vmart.pricing.package import PackagePart
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
 from vmart.storage.models import Disk, OwnImage, Snapshot, SnapshotPolicy
@@ -64,7 +67,9 @@ CUSTOMERS = {
     "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
-    "quotas": 13, "addresses": 3, "address_buy": 2, "address": 5, "address_bind": 3, "address_unbind": 3,
+    "quotas": 14, "packages": 3, "package_buy": 2, "package": 5,
+    "package_tags": 4, "package_bandwidth": 3, "package_add": 3, "package_remove": 3, "package_delete": 3,
+    "addresses": 3, "address_buy": 3, "address": 6, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
     "placement_groups": 3, "placement_group": 3,
 }  # fmt: skip
@@ -91,6 +96,7 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
 
     def fill(count: int) -> Visitor:
         visitor = customer(gift_minor=10_000_000)
+        zones.check(ZONE)
         for number in range(count):
             keep.create(f"template {number}", new_version(visitor.account_id))
             if number < 10:  # as many as there may be
@@ -98,6 +104,8 @@ def having(monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock, world: Wo
             change.create(by(visitor.account_id), "ap-guangzhou", f"group {number}", "", starting.rules("web"))
             if number < 20:  # as many as there may be
                 allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE))
+            if number < 20:
+                create_packages(by(visitor.account_id), NewPackages("ap-guangzhou", PackagePart(1), zone=ZONE))
             visitor.post("/keys/", {"act": "import", "name": f"key-{number}", "public_key": PUBLIC})
             visitor.post("/balance/top-up/", CARD | {"amount": "10", "token": f"{number:043}"})
             if number < 5:  # as many as there may be
@@ -210,6 +218,17 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "address_charged",
             ],
             (Eip.objects.latest("id").public_id,),
+        ),
+        **dict.fromkeys(
+            [
+                "package",
+                "package_tags",
+                "package_bandwidth",
+                "package_add",
+                "package_remove",
+                "package_delete",
+            ],
+            (Package.objects.latest("id").public_id,),
         ),
         "placement_group": (Group.objects.latest("id").public_id,),
         "security_group": (held.default_id(visitor.account_id),),

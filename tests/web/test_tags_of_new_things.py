@@ -10,6 +10,7 @@ from tests.web.test_disks import _machine, _new
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.visiting import ZONE, Form, Visitor, customer, text_of
 from vmart.network.models import Vpc
+from vmart.provisioning import zones
 from vmart.storage.models import Disk
 from vmart.tags.models import Tag as Row
 
@@ -34,6 +35,11 @@ def _disk(visitor: Visitor) -> Make:
 def _address(visitor: Visitor) -> Make:
     asked = f"/addresses/buy/?zone={ZONE}&mode=TRAFFIC_POSTPAID_BY_HOUR&bandwidth=5&count=1&name="
     return lambda tags: _shown(visitor, asked, tags)
+
+
+def _package(visitor: Visitor) -> Make:
+    zones.check(ZONE)
+    return lambda tags: _shown(visitor, f"/packages/buy/?zone={ZONE}&bandwidth=10&name=", tags)
 
 
 def _snapshot(visitor: Visitor) -> Make:
@@ -75,7 +81,8 @@ def _group(visitor: Visitor) -> Make:
 
 
 PAGES: dict[str, Callable[[Visitor], Make]] = {
-    "volume": _disk, "eip": _address, "snapshot": _snapshot, "image": _image, "vpc": _vpc, "subnet": _subnet,
+    "volume": _disk, "eip": _address, "bwp": _package, "snapshot": _snapshot, "image": _image, "vpc": _vpc,
+    "subnet": _subnet,
     "keypair": _key, "keypair imported": _imported, "sg": _security_group, "ps": _group,
 }  # fmt: skip
 

@@ -37,7 +37,16 @@ from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import keys as tag_keys
 from vmart.api.actions.tag import resources
-from vmart.api.actions.vpc import addresses, eip_terms, eips, route_tables, security_groups, subnets, vpcs
+from vmart.api.actions.vpc import (
+    addresses,
+    bandwidth_packages,
+    eip_terms,
+    eips,
+    route_tables,
+    security_groups,
+    subnets,
+    vpcs,
+)
 from vmart.api.legacy import offered as legacy
 from vmart.api.registry import Registry
 
@@ -49,7 +58,7 @@ _SERVICES = (
     system, rescue, renewal, charge_type, key_pairs, launch_templates, placement_groups, own_images, imported_images,
     account_quota, balance,
     places_of_product, zones, disks, own_disks, disk_terms, snapshots, snapshot_policies, vpcs, subnets, route_tables,
-    addresses, eips, eip_terms, security_groups, groups_of_machines, resources, tag_keys, identity,
+    addresses, eips, eip_terms, bandwidth_packages, security_groups, groups_of_machines, resources, tag_keys, identity,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

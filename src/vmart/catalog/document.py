@@ -218,6 +218,7 @@ class Quotas(_Part):
     machines_per_placement_group: int = Field(default=50, ge=0, le=INT32_MAX)
     disks_per_zone: int = Field(default=200, ge=0, le=INT32_MAX)
     addresses_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
+    packages_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
     images_per_region: int = Field(default=10, ge=0, le=INT32_MAX)
     snapshots_per_region: int = Field(default=200, ge=0, le=INT32_MAX)
     snapshot_policies_per_region: int = Field(default=30, ge=0, le=INT32_MAX)
@@ -232,7 +233,7 @@ class Quotas(_Part):
             "launch_templates": self.launch_templates, "placement_groups": self.placement_groups,
             "machines_per_group": self.machines_per_placement_group,
             "disks_per_zone": self.disks_per_zone, "addresses_per_region": self.addresses_per_region,
-            "images_per_region": self.images_per_region,
+            "images_per_region": self.images_per_region, "packages_per_region": self.packages_per_region,
             "snapshots_per_region": self.snapshots_per_region,
             "snapshot_policies_per_region": self.snapshot_policies_per_region,
             "spot_per_zone": self.spot_per_zone,

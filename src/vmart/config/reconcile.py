@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.config import reconcile_engines
+from vmart.config import reconcile_engines, reconcile_packages
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.orders import lowering, planned_end, reclaim, term, windows
@@ -123,6 +123,7 @@ _CHECKS = (
           OR i.component || ' by ' || i.mode IS DISTINCT FROM CASE
             WHEN e.internet_charge_type = 'BANDWIDTH_PREPAID_BY_MONTH' THEN 'bandwidth by month'
             WHEN e.state IN ('UNBIND', 'BINDING') THEN 'idle by hour'
+            WHEN e.internet_charge_type = 'BANDWIDTH_PACKAGE' THEN NULL
             WHEN e.internet_charge_type = 'TRAFFIC_POSTPAID_BY_HOUR' THEN 'traffic by traffic'
             ELSE 'bandwidth by hour' END
           OR (i.mode = 'month' AND i.quantity <> e.bandwidth_mbps))
@@ -619,7 +620,9 @@ def reconcile() -> Iterator[str]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
-        found = [(what, row) for what, query in _CHECKS for row in db.rows(query, **known)]
+        found = [
+            (what, row) for what, query in (*_CHECKS, *reconcile_packages.CHECKS) for row in db.rows(query, **known)
+        ]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())
     for zone in Zone.objects.order_by("position").values_list("code", flat=True):

@@ -94,7 +94,8 @@ def differences(zone: str) -> Iterator[str]:
     yield from _disks(zone, volumes)
     yield from _images(zone, images)
     yield from _snapshots(zone, snapshots)
-    sold = Instance.objects.select_related("subscription").prefetch_related("eip__subscription").filter(zone_id=zone)
+    sold = Instance.objects.select_related("subscription").filter(zone_id=zone)
+    sold = sold.prefetch_related("eip__subscription", "eip__package")
     sold = sold.exclude(state__in=[State.GONE, State.LAUNCH_FAILED])
     rows = {row.public_id: row for row in sold}
     unknown = seen.keys() - rows.keys()

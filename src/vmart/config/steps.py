@@ -48,6 +48,9 @@ from vmart.orders.disks import release as release_disk
 from vmart.orders.images import create as create_image
 from vmart.orders.images import delete as delete_image
 from vmart.orders.images import import_image
+from vmart.orders.packages import bandwidth as package_bandwidth
+from vmart.orders.packages import delete as release_package
+from vmart.orders.packages import members as address_package
 from vmart.orders.snapshots import apply as apply_snapshot
 from vmart.orders.snapshots import create as create_snapshot
 from vmart.orders.snapshots import delete as release_snapshot
@@ -97,6 +100,9 @@ STEPS: Mapping[str, Step] = {
     address_mode.KIND: Step(address_mode.run, attempts=6, exhausted=address_mode.exhausted),
     isolate_address.KIND: Step(isolate_address.run, attempts=12),
     release_address.KIND: Step(release_address.run, attempts=12),
+    address_package.KIND: Step(address_package.run, attempts=12),
+    package_bandwidth.KIND: Step(package_bandwidth.run, attempts=6, exhausted=package_bandwidth.exhausted),
+    release_package.KIND: Step(release_package.run, attempts=12),
     create_image.KIND: Step(create_image.run, attempts=6, limit_s=3600, exhausted=create_image.exhausted),
     import_image.KIND: Step(import_image.run, attempts=6, limit_s=36 * 3600, exhausted=import_image.exhausted),
     delete_image.KIND: Step(delete_image.run, attempts=12),

@@ -112,12 +112,28 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """One cap of outbound for all machines whose addresses name the ``key``, together; 10^6 bit/s each.
+
+    Only for an engine whose ``capabilities`` say ``shared_bandwidth``. Whoever is told last of a key says how much it
+    is for those that were told before, at the latest when they are told too.
+    """
+
+    key: str  # the bandwidth package's public id
+    mbps: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublicAddress:
-    """``ipv6`` is a further address beside it, "" for none: one cap and one count of bytes for both."""
+    """``ipv6`` is a further address beside it, "" for none: one cap and one count of bytes for both.
+
+    ``share`` holds beside its own cap.
+    """
 
     ip: str
     bandwidth_mbps: int  # cap of outbound, 10^6 bit/s each
     ipv6: str = ""
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +282,7 @@ class Capabilities:
     byte_counters: bool = True
     security_groups: bool = True
     ipv6: bool = True
+    shared_bandwidth: bool = True
     snapshots: bool = True
     rescue: bool = True
     imports: Sequence[str] = ()

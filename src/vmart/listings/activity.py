@@ -41,7 +41,7 @@ class Happened:
 
 _PAGE = """
 SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
-       coalesce(i.public_id, d.public_id, a.public_id, n.public_id, o.public_id,
+       coalesce(i.public_id, d.public_id, a.public_id, n.public_id, o.public_id, k.public_id,
                 CASE e.subject_kind WHEN 'account' THEN '' WHEN 'order' THEN e.subject_id::text
                              WHEN 'payment' THEN e.subject_id::text
                              ELSE e.detail->>'name' END, '') AS subject
@@ -51,6 +51,7 @@ FROM (SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_e
 LEFT JOIN instances_instance i ON e.subject_kind = 'machine' AND i.id = e.subject_id
 LEFT JOIN storage_disk d ON e.subject_kind = 'disk' AND d.id = e.subject_id
 LEFT JOIN network_eip a ON e.subject_kind = 'address' AND a.id = e.subject_id
+LEFT JOIN network_package k ON e.subject_kind = 'package' AND k.id = e.subject_id
 LEFT JOIN storage_image o ON e.subject_kind = 'own_image' AND o.id = e.subject_id
 LEFT JOIN storage_snapshot n ON e.subject_kind = 'snapshot' AND n.id = e.subject_id
 ORDER BY e.id DESC

@@ -134,6 +134,7 @@ CAUSES: tuple[Cause, ...] = (
         query="""
         SELECT w.created_at AS since, w.id AS key, w.subject_kind,
                coalesce(i.public_id, own.public_id, e.public_id, n.public_id, o.public_id,
+                        k.public_id,
                         w.subject_id::text) AS subject,
                w.account_id AS account, 1 AS number,
                json_build_object('operation', w.kind, 'attempts', w.attempt, 'why', w.last_error) AS places
@@ -141,6 +142,7 @@ CAUSES: tuple[Cause, ...] = (
         LEFT JOIN instances_instance i ON w.subject_kind = 'machine' AND i.id = w.subject_id
         LEFT JOIN storage_disk own ON w.subject_kind = 'disk' AND own.id = w.subject_id
         LEFT JOIN network_eip e ON w.subject_kind = 'address' AND e.id = w.subject_id
+        LEFT JOIN network_package k ON w.subject_kind = 'package' AND k.id = w.subject_id
         LEFT JOIN storage_image o ON w.subject_kind = 'own_image' AND o.id = w.subject_id
         LEFT JOIN storage_snapshot n ON w.subject_kind = 'snapshot' AND n.id = w.subject_id
         WHERE w.attention

@@ -55,7 +55,8 @@ class DayTotal:
 
 
 _CHARGES = """
-SELECT c.hour, h.public_id, b.public_id AS resource_id, coalesce(i.name, d.name, e.name, n.name, o.name, '') AS name,
+SELECT c.hour, h.public_id, b.public_id AS resource_id, coalesce(i.name, d.name, e.name, n.name, o.name, k.name, '')
+         AS name,
        c.component, c.duration_s, c.out_bytes, c.exact_e8 * 0.00000001 AS exact, c.subscription_id, c.revision,
        c.statement_month, tagged.tags
 FROM bills_charge c JOIN subscriptions_subscription b ON b.id = c.subscription_id
@@ -63,6 +64,7 @@ JOIN subscriptions_subscription h ON h.id = b.bundle_id
 LEFT JOIN instances_instance i ON i.id = h.id LEFT JOIN storage_disk d ON d.id = h.id
 LEFT JOIN network_eip e ON e.id = h.id LEFT JOIN storage_snapshot n ON n.id = h.id
 LEFT JOIN storage_image o ON o.id = h.id AND h.kind = 'image'
+LEFT JOIN network_package k ON k.id = h.id
 CROSS JOIN LATERAL (
   SELECT json_agg(json_build_array(held.key, held.value) ORDER BY held.key) AS tags,
          bool_or(held.key = %(tag_key)s AND (%(tag_value)s::text IS NULL OR held.value = %(tag_value)s)) AS is_wanted

@@ -44,15 +44,17 @@ _CONDITIONS = {
     "tags": reads.meeting(EIP, "e.public_id"),
 }
 _JOINED = "LEFT JOIN subscriptions_subscription s ON s.id = e.id LEFT JOIN instances_instance i ON i.id = e.instance_id"
+_PACKAGE = " LEFT JOIN network_package k ON k.id = e.package_id"
 _FROM = f"FROM network_eip e {_JOINED} WHERE e.account_id = %(account)s AND e.state <> 'GONE'"
 _NEWEST, _OLDEST = "ORDER BY e.created_at DESC, e.id DESC", "ORDER BY e.created_at, e.id"
 _VIEW = """
 SELECT e.id, e.public_id, e.name, host(e.ip) AS ip, e.state, e.zone_id AS zone, coalesce(i.public_id, '') AS machine,
   coalesce(i.name, '') AS machine_name, host(i.private_ip) AS private_ip, e.internet_charge_type, e.bandwidth_mbps,
   s.isolated_at IS NOT NULL AND e.state <> 'OFFLINING' AS off, s.renew_flag, s.expires_at, s.release_at,
-  e.latest_operation, e.latest_operation_state, e.latest_operation_error, e.created_at, {tags} AS tags
+  e.latest_operation, e.latest_operation_state, e.latest_operation_error, e.created_at,
+  coalesce(k.public_id, '') AS package, {tags} AS tags
 FROM (SELECT e.id {matching} {page}) AS page JOIN network_eip e ON e.id = page.id {joined}
-{order}""".replace("{tags}", reads.held(EIP, "e.public_id")).replace("{joined}", _JOINED)
+{order}""".replace("{tags}", reads.held(EIP, "e.public_id")).replace("{joined}", _JOINED + _PACKAGE)
 _AFTER = "AND (e.created_at, e.id) < (%(last_at)s, %(last_id)s)"
 
 

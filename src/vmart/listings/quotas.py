@@ -15,6 +15,8 @@ from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
 from vmart.orders.images.create import counting as counting_images
+from vmart.orders.packages.create import QUOTA as QUOTA_OF_PACKAGES
+from vmart.orders.packages.create import counting as counting_packages
 from vmart.orders.snapshots.create import counting as counting_snapshots
 from vmart.orders.snapshots.policies import QUOTA as QUOTA_OF_POLICIES
 from vmart.placement.models import Group
@@ -85,6 +87,7 @@ def all_of(account_id: int) -> list[Bound]:
     found += [Bound("disks_per_zone", zone, disks[zone], most["disks_per_zone"]) for zone in zones]
     found += _by_region("addresses_per_region", counting_addresses(account_id), most)
     found += _by_region("snapshots_per_region", counting_snapshots(account_id), most)
+    found += _by_region(QUOTA_OF_PACKAGES, counting_packages(account_id), most)
     found += _by_region("images_per_region", counting_images(account_id), most)
     policies = SnapshotPolicy.objects.filter(account_id=account_id)
     found += _by_region(QUOTA_OF_POLICIES, policies, most, "region_id")
@@ -110,3 +113,9 @@ def addresses(account_id: int, region: str) -> Used:
     """Bought public addresses in a region."""
     held = counting_addresses(account_id).filter(zone__region_id=region).count()
     return Used("", held, quotas.of(account_id)["addresses_per_region"])
+
+
+def packages(account_id: int, region: str) -> Used:
+    """Bandwidth packages in a region."""
+    held = counting_packages(account_id).filter(zone__region_id=region).count()
+    return Used("", held, quotas.of(account_id)[QUOTA_OF_PACKAGES])

@@ -163,7 +163,7 @@ class EipView:
     """A bought public address. ``state``: AddressStatus of the API; ``machine`` has it, gets it or loses it, "" none.
 
     ``off``: arrears have switched it off, or it is in the recycle bin until ``release_at``. ``expires_at``: None where
-    nothing is paid ahead.
+    nothing is paid ahead. ``package``: the bandwidth package that it is in, "" none.
     """
 
     id: int
@@ -185,6 +185,37 @@ class EipView:
     latest_operation_state: str
     latest_operation_error: str
     created_at: dt.datetime
+    tags: tuple[Tag, ...] = ()
+    package: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A public address in a bandwidth package, and the machine that has it, "" for none."""
+
+    public_id: str
+    ip: str
+    name: str
+    machine: str
+    machine_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageView:
+    """A bandwidth package. ``off``: arrears have switched it off, until ``release_at`` at most."""
+
+    id: int
+    public_id: str
+    name: str
+    zone: str
+    bandwidth_mbps: int
+    off: bool
+    release_at: dt.datetime | None
+    latest_operation: str
+    latest_operation_state: str
+    latest_operation_error: str
+    created_at: dt.datetime
+    members: tuple[MemberView, ...]
     tags: tuple[Tag, ...] = ()
 
 

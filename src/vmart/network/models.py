@@ -1,4 +1,6 @@
-"""Private networks of customers, public addresses of zones, and those of them with a life of their own (ADR 0047)."""
+"""Private networks of customers, public addresses of zones, those of them with a life of their own, and bandwidth that
+these share (ADR 0047, 0062).
+"""
 
 import ipaddress
 from typing import Any
@@ -7,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from vmart.instances.models import Instance
-from vmart.subscriptions.models import ADDRESS, Subscription
+from vmart.subscriptions.models import ADDRESS, PACKAGE, Subscription
 
 
 def _of_one(prefix: str) -> models.CheckConstraint:
@@ -157,6 +159,58 @@ class Ipv6Address(models.Model):
         db_table = "network_ipv6_address"
 
 
+class PackageState(models.TextChoices):
+    """Where a bandwidth package is in its life; the word of the API, and GONE."""
+
+    CREATED = "CREATED"
+    GONE = "GONE"
+
+
+class Package(models.Model):
+    """A bandwidth package: one speed for all the public addresses of an account that are in it (ADR 0062)."""
+
+    KIND = PACKAGE
+
+    id = models.BigIntegerField(primary_key=True)  # its subscription's
+    subscription = models.ForeignObject(
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
+    public_id = models.CharField(max_length=20)
+    account_id = models.BigIntegerField()
+    zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
+    zone_id: str
+    created_at = models.DateTimeField()
+    name = models.CharField(max_length=60, default="", blank=True)
+    bandwidth_mbps = models.IntegerField()
+
+    state = models.CharField(max_length=12, choices=PackageState.choices)
+    latest_operation = models.CharField(max_length=40)
+    latest_operation_state = models.CharField(max_length=12)
+    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        db_table = "network_package"
+        constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="network_package_public_id_once"),
+            models.CheckConstraint(condition=Q(bandwidth_mbps__gt=0), name="network_package_bandwidth"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account_id", "created_at", "id"],
+                include=["zone", "name"],
+                condition=~Q(state="GONE"),
+                name="network_package_in_order",
+            ),
+        ]
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As a machine's: the subscription is read anew with it."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)
+
+
 class EipState(models.TextChoices):
     """Where a public address with a life of its own is in it; the words of the API, and GONE."""
 
@@ -191,6 +245,13 @@ class Eip(models.Model):
     bandwidth_mbps = models.IntegerField()
     instance = models.OneToOneField(Instance, models.PROTECT, null=True, related_name="eip")
     instance_id: int | None
+    # The one that it is in, from the request on; how it is charged follows, with its engine. How it was charged before
+    # stands beside it, and is how it is charged afterwards.
+    package = models.ForeignKey(
+        Package, models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="addresses"
+    )
+    package_id: int | None
+    charged_outside = models.CharField(max_length=40, default="", db_default="", blank=True)
 
     state = models.CharField(max_length=12, choices=EipState.choices)
     latest_operation = models.CharField(max_length=40)
@@ -216,6 +277,10 @@ class Eip(models.Model):
             models.CheckConstraint(
                 condition=Q(state="GONE", ip=None) | (~Q(state="GONE") & Q(ip__isnull=False)), name="network_eip_gone"
             ),
+            models.CheckConstraint(
+                condition=Q(package=None) | ~Q(state__in=["OFFLINING", "GONE"]) & ~Q(charged_outside=""),
+                name="network_eip_in_package",
+            ),
         ]
         indexes = [
             models.Index(
@@ -226,6 +291,7 @@ class Eip(models.Model):
             ),
             models.Index(fields=["account_id", "task"], name="network_eip_task"),
             models.Index(fields=["zone"], condition=Q(state="BIND"), name="network_eip_counted"),
+            models.Index(fields=["package"], condition=Q(package__isnull=False), name="network_eip_of_package"),
         ]
 
     def refresh_from_db(self, *args: Any, **named: Any) -> None:

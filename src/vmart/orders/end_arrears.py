@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.network.models import Eip, EipState
+from vmart.network.models import Eip, EipState, Package, PackageState
 from vmart.orders import address, holds, planned_end
 from vmart.orders import machines as m
 from vmart.orders.addresses import isolate as isolate_address
@@ -17,6 +17,7 @@ from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own, release
 from vmart.orders.images import charge as own_image
 from vmart.orders.images import leave as leave_image
+from vmart.orders.packages import own as own_package
 from vmart.orders.snapshots import delete as delete_snapshot
 from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
@@ -71,6 +72,11 @@ def end(account_id: int) -> int:
         .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=ImageState.NORMAL)
         .order_by("id")
     )
+    packages = list(
+        own_package.locking()
+        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=PackageState.CREATED)
+        .order_by("id")
+    )
     left_minor = found[0]["available"]
     if stopped:
         left_minor = _make_startable(stopped, left_minor)
@@ -78,6 +84,8 @@ def end(account_id: int) -> int:
         left_minor = _make_attachable(disks, left_minor)
     if eips:
         left_minor = _switch_on(eips, left_minor)
+    if packages:
+        left_minor = _share_again(packages, left_minor)
     if snapshots:
         left_minor = _use_again(snapshots, left_minor)
     if images:
@@ -128,6 +136,13 @@ def _switch_on(eips: Sequence[Eip], available_minor: int) -> int:
         if eip.state == EipState.BIND:
             isolate_address.lead_again(eip)
     return left_minor
+
+
+def _share_again(packages: Sequence[Package], available_minor: int) -> int:
+    """They are charged again; what is in them was switched on by itself. What is left."""
+    db.call("metering_start", [one.id for one in packages], [], db.call("metering_instant", clock.now()))
+    m.forget_work(own_package.RELEASE_KIND, packages)
+    return _agree_again(packages, available_minor)
 
 
 def _use_again(snapshots: Sequence[Snapshot], available_minor: int) -> int:

@@ -385,6 +385,54 @@ class AddressElsewhere(Unsupported):
     code = "UnsupportedOperation.AddressIpNotSupportInstance"
 
 
+class UnknownPackage(InvalidValue):
+    """A bandwidth package that is not the account's."""
+
+    code = "InvalidParameterValue.BandwidthPackageNotFound"
+
+
+class PackageInUse(InvalidValue):
+    """Addresses are in the bandwidth package."""
+
+    code = "InvalidParameterValue.BandwidthPackageInUse"
+
+
+class PackageBusy(Refused):
+    code = "OperationDenied.MutexTaskRunning"
+
+
+class PackageInArrears(Refused):
+    code = "UnsupportedOperation.BandwidthPackageIdNotSupported"
+
+
+class PackageElsewhere(Unsupported):
+    """A bandwidth package is for addresses of its own zone."""
+
+    code = "UnsupportedOperation.BandwidthPackageIdNotSupported"
+
+
+class PackageFull(LimitExceeded):
+    code = "LimitExceeded.BandwidthPackageResourceQuota"
+
+
+class NoPackages(Unsupported):
+    """The zone's engine cannot hold one speed over several machines."""
+
+
+class InPackage(Refused):
+    """The public address is in a bandwidth package, and what is asked is for one that is in none."""
+
+    code = "UnsupportedOperation.InvalidAddressInternetChargeType"
+
+
+class NotInPackage(InvalidValue):
+    """The public address is not in the bandwidth package that is named."""
+
+
+class BadPackageName(InvalidValue):
+    """Of a bandwidth package."""
+
+
 class BadAddressName(InvalidValue):
     """Of a bought public address."""
 

@@ -61,7 +61,7 @@ def sweep(zone: str) -> list[Drift]:
     engine = engine_of(zone)
     seen = {observation.name: observation for observation in engine.list_ours()}
     # Prefetched: a join and defer do not go together.
-    sold = Instance.objects.prefetch_related("subscription", "eip__subscription").filter(zone_id=zone)
+    sold = Instance.objects.prefetch_related("subscription", "eip__subscription", "eip__package").filter(zone_id=zone)
     sold = sold.exclude(state=State.GONE)
     rows = {row.public_id: row for row in sold.defer("user_data")}
     members = dict(Allocation.objects.filter(host__zone_id=zone).values_list("instance_id", "host__name"))
@@ -105,7 +105,7 @@ def _of_other(found: own_disks.Found, before: Drift | None) -> Drift:
 def look(zone: str, names: Collection[str]) -> set[str]:
     """Machines that may have been turned on or off, seen at once; those of them that an act has in hand are left."""
     engine, busy = engine_of(zone), set()
-    sold = Instance.objects.prefetch_related("subscription", "eip__subscription").filter(
+    sold = Instance.objects.prefetch_related("subscription", "eip__subscription", "eip__package").filter(
         zone_id=zone, public_id__in=names
     )
     rows = list(sold.exclude(state=State.GONE).defer("user_data").order_by("id"))
@@ -268,7 +268,8 @@ def _retry_given_up(zone: str) -> None:
     given_up = db.rows(
         "SELECT id FROM worker_operation WHERE attention AND lane = %s AND (subject_kind = ANY (%s) OR kind = %s)"
         " AND last_error <> %s",  # whatever hung ends the worker each time: that is for the seller
-        zone, [record.ADDRESS, record.DISK, record.IMAGE, record.SNAPSHOT], where_it_is.KIND, queue.HUNG,
+        zone, [record.ADDRESS, record.DISK, record.IMAGE, record.PACKAGE, record.SNAPSHOT], where_it_is.KIND,
+        queue.HUNG,
     )  # fmt: skip
     for found in given_up:
         queue.retry(found["id"])

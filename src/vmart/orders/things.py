@@ -1,5 +1,5 @@
 """What acts share on whatever is sold with an agreement, a state and a latest operation: a machine, a disk,
-an address, a snapshot, an imported image.
+an address, a snapshot, an imported image, a bandwidth package.
 
 Each has a subscription, a zone and a kind (``KIND``), under which its events and its work are filed.
 """
@@ -17,13 +17,13 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
 from vmart.kernel.text import sayable
-from vmart.network.models import Eip
+from vmart.network.models import Eip, Package
 from vmart.pricing.configuration import PREPAID
 from vmart.storage.models import Disk, OwnImage, Snapshot
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.worker import queue
 
-Thing = Instance | Disk | Eip | Snapshot | OwnImage  # an image that was imported
+Thing = Instance | Disk | Eip | Snapshot | OwnImage | Package  # an image that was imported
 W = TypeVar("W", bound=Thing)
 # What is said where the engine said nothing, or not what helps.
 _FAULT = EngineError(
@@ -33,10 +33,15 @@ _FAULT = EngineError(
 _REFUSED = EngineError(_FAULT.sentence, transient=False, helps="Ask the seller.")
 
 
+_NAMED_IN: Mapping[type, str] = {
+    Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots", OwnImage: "images",
+    Package: "packages",
+}  # fmt: skip
+
+
 def named_in(thing: Thing) -> str:
     """The field that names such things in what is asked of an act."""
-    names = {Instance: "machines", Disk: "disks", Eip: "addresses", Snapshot: "snapshots", OwnImage: "images"}
-    return names[type(thing)]
+    return _NAMED_IN[type(thing)]
 
 
 def check_ids(public_ids: Sequence[str], *, most: int, none: Refused, many: Refused, twice: Refused) -> None:
@@ -158,7 +163,7 @@ def send_all(things: Sequence[Thing], kind: str, *, due_at: dt.datetime | None =
         )  # fmt: skip
 
 
-def send_each(things: Sequence[Worked], kind: str, payloads: Sequence[Mapping[str, object]]) -> None:
+def send_each(things: Sequence[Thing], kind: str, payloads: Sequence[Mapping[str, object]]) -> None:
     """The same for several of one account, now, each with what its work is of, in one statement."""
     if things:
         told = [(thing.id, thing.zone_id, payload) for thing, payload in zip(things, payloads, strict=True)]

@@ -79,6 +79,7 @@ INTERNET = {
     "BANDWIDTH_PREPAID_BY_MONTH": _("By bandwidth, monthly"),
     "BANDWIDTH_POSTPAID_BY_HOUR": _("By bandwidth, hourly"),
     "TRAFFIC_POSTPAID_BY_HOUR": _("By traffic"),
+    "BANDWIDTH_PACKAGE": _("In a bandwidth package"),
 }
 KINDS = {
     "container": _("System container"),
@@ -119,6 +120,7 @@ COMPONENTS = {
     "bandwidth": _("Bandwidth"),
     "traffic": _("Traffic"),
     "idle": _("Idle public address"),
+    "package": _("Bandwidth package"),
 }
 ACTIONS = {"purchase": _("Purchase"), "renew": _("Renewal"), "bandwidth": _("Bandwidth"),
            "type": _("Instance type"), "disk": _("Larger disk"),
@@ -155,6 +157,8 @@ UNDER_WAY = {
     "DisassociateAddress": _("Its public address is being unbound."),
     "ModifyAddressesBandwidth": _("The bandwidth of its public address is being changed."),
     "ModifyAddressInternetChargeType": _("How its public address is charged is being changed."),
+    "AddBandwidthPackageResources": _("Its public address comes into a bandwidth package."),
+    "RemoveBandwidthPackageResources": _("Its public address leaves a bandwidth package."),
 }
 EVENTS = {
     "RunInstances": _("Bought"),
@@ -201,6 +205,12 @@ EVENTS = {
     "DisassociateAddress": _("Unbinding asked for"),
     "ModifyAddressesBandwidth": _("Change of bandwidth asked for"),
     "ModifyAddressInternetChargeType": _("Change of how it is charged asked for"),
+    "AddBandwidthPackageResources": _("Put into a bandwidth package"),
+    "RemoveBandwidthPackageResources": _("Taken out of a bandwidth package"),
+    "CreateBandwidthPackage": _("Bought"),
+    "ModifyBandwidthPackageAttribute": _("Renamed"),
+    "ModifyBandwidthPackageBandwidth": _("Change of bandwidth asked for"),
+    "DeleteBandwidthPackage": _("Deleted"),
     "ModifyAddressAttribute": _("Renamed"),
     "ReleaseAddresses": _("Given back"),
     "address_bound": _("Bound to a machine"),
@@ -398,6 +408,9 @@ OPERATIONS = {
     "unbind_address": _("Unbinding of a public address"),
     "address_bandwidth": _("Bandwidth of a public address"),
     "address_mode": _("Address charged otherwise"),
+    "address_package": _("Address of a bandwidth package"),
+    "package_bandwidth": _("Speed of a bandwidth package"),
+    "release_package": _("End of a bandwidth package"),
     "isolate_address": _("Switching off a public address"),
     "release_address": _("Release of a public address"),
     "create_image": _("Making of an image"),
@@ -442,6 +455,7 @@ QUOTAS = {
     "machines_per_group": _("Machines a placement group"),
     "disks_per_zone": _("Disks of their own a zone"),
     "addresses_per_region": _("Elastic public addresses a region"),
+    "packages_per_region": _("Bandwidth packages a region"),
     "images_per_region": _("Images of its own a region"),
     "snapshots_per_region": _("Snapshots a region"),
     "snapshot_policies_per_region": _("Snapshot policies a region"),

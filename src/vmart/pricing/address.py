@@ -1,12 +1,14 @@
 """A public address that is bought by itself: what it is charged for at a machine, and while no machine has it.
 
-Its bandwidth paid by the month is the same to it wherever it is: then nothing else is charged of it.
+Its bandwidth paid by the month is the same to it wherever it is: then nothing else is charged of it. One in a bandwidth
+package pays for being idle alone: at a machine it has its part of what the package pays for.
 """
 
 from dataclasses import dataclass
 
 from vmart.pricing.book import BANDWIDTH, IDLE, TRAFFIC, PriceBook, RegionPrices
 from vmart.pricing.configuration import (
+    BANDWIDTH_PACKAGE,
     BANDWIDTH_POSTPAID_BY_HOUR,
     BANDWIDTH_PREPAID_BY_MONTH,
     TRAFFIC_POSTPAID_BY_HOUR,
@@ -14,7 +16,6 @@ from vmart.pricing.configuration import (
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
 from vmart.pricing.priced import Term
 
-_NOT_SOLD = ("BANDWIDTH_PACKAGE",)
 MODES = (TRAFFIC_POSTPAID_BY_HOUR, BANDWIDTH_POSTPAID_BY_HOUR, BANDWIDTH_PREPAID_BY_MONTH)
 
 
@@ -44,12 +45,7 @@ class AddressPart:
 
     def _check_mode(self) -> None:
         mode, field = self.internet_charge_type, "internet_charge_type"
-        if mode in _NOT_SOLD:
-            raise ChargeTypeNotSold(
-                "{mode} is not sold here.", field=field,
-                code="UnsupportedOperation.InvalidAddressInternetChargeType", mode=mode,
-            )  # fmt: skip
-        if mode not in MODES:
+        if mode not in (*MODES, BANDWIDTH_PACKAGE):
             raise UnknownChargeType(
                 "InternetChargeType {mode} does not exist.", field=field, code="InvalidParameterValue", mode=mode
             )
@@ -64,8 +60,14 @@ class AddressPart:
         """Whether its bandwidth is paid by the month."""
         return self.internet_charge_type == BANDWIDTH_PREPAID_BY_MONTH
 
+    @property
+    def in_package(self) -> bool:
+        """Whether it shares what a bandwidth package pays for; the bandwidth is a cap of its own."""
+        return self.internet_charge_type == BANDWIDTH_PACKAGE
+
     def term(self, prices: RegionPrices, *, bound: bool) -> Term:
-        """What it is charged for: idle, or bound to a machine."""
+        """What it is charged for: idle, or bound to a machine; nobody asks of one in a package there."""
+        assert not (bound and self.in_package)
         if not bound and not self.paid_ahead:
             return IDLE, prices.idle_key, 1
         if self.by_traffic:

@@ -19,9 +19,9 @@ from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, Pr
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
 
 CPU, DISK, BANDWIDTH, TRAFFIC = "cpu", "disk", "bandwidth", "traffic"
-IDLE, SNAPSHOT, IMAGE = "idle", "snapshot", "image"
+IDLE, SNAPSHOT, IMAGE, PACKAGE = "idle", "snapshot", "image", "package"
 # Prices that a book may leave away: what they are of is not sold then, or (images) costs nothing.
-_OPTIONAL = ("idle_address", "snapshot_gib", "image_gib")
+_OPTIONAL = ("idle_address", "snapshot_gib", "image_gib", "package_mbps")
 _ZERO, _ONE = Decimal(0), Decimal(1)
 
 
@@ -48,8 +48,8 @@ class RegionPrices:
     """All prices of one region. ``traffic_gib`` is the price of 2^30 bytes.
 
     ``idle_address`` is that of an hour of a bought public address that no machine has, ``snapshot_gib`` that of an hour
-    of a GiB of a snapshot; None where none are sold. ``image_gib`` is that of an hour of a GiB of an imported image; 0
-    where the book names none.
+    of a GiB of a snapshot, ``package_mbps`` that of an hour of a Mbps that addresses share; None where none are sold.
+    ``image_gib`` is that of an hour of a GiB of an imported image; 0 where the book names none.
     """
 
     cpu: Mapping[str, UnitPrice]
@@ -64,6 +64,8 @@ class RegionPrices:
     snapshot_gib: Decimal | None
     image_key: str
     image_gib: Decimal
+    package_key: str
+    package_mbps: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,8 @@ def hourly_rates(book: PriceBook) -> list[RateRow]:
         if prices.snapshot_gib is not None:
             rows += [RateRow(prices.snapshot_key, _ZERO, None, 0, None, prices.snapshot_gib)]
         rows += [RateRow(prices.image_key, _ZERO, None, 0, None, prices.image_gib)]
+        if prices.package_mbps is not None:
+            rows += [RateRow(prices.package_key, _ZERO, None, 0, None, prices.package_mbps)]
     return sorted(rows, key=lambda row: (row.price_key, row.step_from, row.tier_from_s))
 
 
@@ -225,6 +229,11 @@ def snapshot_key(region: str) -> str:
 def image_key(region: str) -> str:
     """Price key of an imported image; quantity GiB."""
     return f"{region}/image"
+
+
+def package_key(region: str) -> str:
+    """Price key of a bandwidth package; quantity Mbps."""
+    return f"{region}/package"
 
 
 def _rows(unit: UnitPrice) -> list[RateRow]:
@@ -272,6 +281,8 @@ class _Resolver:
             self.optional("snapshot_gib"),
             image_key(self.name),
             self.optional("image_gib") or _ZERO,
+            package_key(self.name),
+            self.optional("package_mbps"),
         )
 
     def optional(self, name: str) -> Decimal | None:

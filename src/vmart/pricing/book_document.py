@@ -117,6 +117,7 @@ class RegionPrice(_Part):
     idle_address: Price | None = None
     snapshot_gib: Price | None = None
     image_gib: Price | None = None
+    package_mbps: Price | None = None
 
 
 class TermDiscounts(_Part):
@@ -158,6 +159,7 @@ class BookDocument(_Part):
     idle_address: Price | None = None  # an hour of a bought public address that no machine has; None: none are sold
     snapshot_gib: Price | None = None  # an hour of a GiB of a snapshot; None: none are sold
     image_gib: Price | None = None  # an hour of a GiB of an imported image; None: they cost nothing
+    package_mbps: Price | None = None  # an hour of a Mbps of a bandwidth package; None: none are sold
     regions: dict[str, RegionPrice] = Field(min_length=1)
 
     @field_validator("effective_at")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vmart.engines.contract import Disk, ImageSpec, MachineSpec, PublicAddress, Subnet
+from vmart.engines.contract import Disk, ImageSpec, MachineSpec, PublicAddress, Share, Subnet
 from vmart.engines.rules import OPEN, MachineRules
 from vmart.instances.models import Instance
 from vmart.kernel import db
@@ -25,6 +25,7 @@ SELECT i.id, i.public_id, i.vcpu, i.memory_mib, i.private_ip, i.mac, i.hostname,
   i.ssh_keys::text, i.keys_only, i.user_data, i.installation, i.rescue, i.public_ip, i.ipv6, i.bandwidth_mbps,
   b.arrears_since,
   e.ip AS eip, e.bandwidth_mbps AS eip_mbps, f.isolated_at AS eip_isolated_at,
+  k.public_id AS share, k.bandwidth_mbps AS share_mbps,
   i.created_at, i.own_image, g.recipe, g.version, z.ready_at,
   CASE WHEN i.own_image = '' THEN coalesce(z.status, 'missing') WHEN o.state = 'NORMAL' THEN 'ready' ELSE 'failed'
   END AS image_status,
@@ -40,6 +41,7 @@ LEFT JOIN catalog_zone_image z ON z.zone_id = i.zone_id AND z.image_id = i.image
 LEFT JOIN storage_image o ON o.public_id = i.own_image AND i.own_image <> ''
 LEFT JOIN network_eip e ON e.instance_id = i.id AND e.state = 'BIND'
 LEFT JOIN subscriptions_subscription f ON f.id = e.id
+LEFT JOIN network_package k ON k.id = e.package_id
 WHERE i.id = ANY (%s)
 """.replace("{subnet}", _SUBNET.strip())
 
@@ -104,7 +106,12 @@ def _spec(row: dict[str, Any], rules: MachineRules) -> MachineSpec:
         restoration=row["restorations"],
         rescue=row["rescue"],
         public_address=_leading(row["public_ip"], row["bandwidth_mbps"], row["arrears_since"], row["ipv6"])
-        or _leading(row["eip"], row["eip_mbps"], row["eip_isolated_at"]),
+        or _leading(
+            row["eip"],
+            row["eip_mbps"],
+            row["eip_isolated_at"],
+            share=Share(row["share"], row["share_mbps"]) if row["share"] else None,
+        ),
         rules=rules,
     )
 
@@ -121,11 +128,16 @@ def public_address(machine: Instance) -> PublicAddress | None:
 
 
 def leading(eip: Eip) -> PublicAddress | None:
-    """Where it leads to a machine: itself, with its cap; None while arrears keep it off."""
-    return _leading(eip.ip, eip.bandwidth_mbps, eip.subscription.isolated_at)
+    """Where it leads to a machine: itself, with its caps; None while arrears keep it off."""
+    share = Share(eip.package.public_id, eip.package.bandwidth_mbps) if eip.package else None
+    return _leading(eip.ip, eip.bandwidth_mbps, eip.subscription.isolated_at, share=share)
 
 
 def _leading(
-    public_ip: str | None, mbps: int, off_since: dt.datetime | None, ipv6: str | None = None
+    public_ip: str | None,
+    mbps: int,
+    off_since: dt.datetime | None,
+    ipv6: str | None = None,
+    share: Share | None = None,
 ) -> PublicAddress | None:
-    return PublicAddress(public_ip, mbps, ipv6 or "") if public_ip and off_since is None else None
+    return PublicAddress(public_ip, mbps, ipv6 or "", share) if public_ip and off_since is None else None

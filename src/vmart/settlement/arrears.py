@@ -1,11 +1,12 @@
 """Arrears: some hours after the deduction that exceeded the credit limit, what is charged by usage ends.
 
 Postpaid machines are stopped, disks with a life of their own taken off their machines, bought public addresses switched
-off, snapshots and imported images put away: charged to the second of the stop, then every component stops being
-charged, holds are released, the tier clock pauses; a top-up to 0 or more makes them startable, the disks attachable,
-the snapshots and images usable, and the addresses lead to their machines again; after some days they are released, an
-address that no machine has after some hours. Prepaid machines run on; their public network, where it is charged by
-traffic, goes off and comes back with the top-up. Their address stays theirs (billing-rules, section 4).
+off, bandwidth packages with them, snapshots and imported images put away: charged to the second of the stop, then every
+component stops being charged, holds are released, the tier clock pauses. A top-up to 0 or more makes them startable,
+the disks attachable, the snapshots and images usable, and the addresses lead to their machines again; after some days
+they are released, an address that no machine has after some hours. Prepaid machines run on; their public network, where
+it is charged by traffic, goes off and comes back with the top-up. Their address stays theirs (billing-rules,
+section 4).
 """
 
 import datetime as dt
@@ -17,7 +18,7 @@ from django.db.models import Q
 from vmart.customers.models import Account
 from vmart.instances.models import ALIVE, Instance, State
 from vmart.kernel import clock, db
-from vmart.network.models import Eip, EipState
+from vmart.network.models import Eip, EipState, Package, PackageState
 from vmart.orders import address
 from vmart.orders import machines as m
 from vmart.orders.addresses import isolate as isolate_address
@@ -26,6 +27,7 @@ from vmart.orders.addresses import release as release_address
 from vmart.orders.disks import isolate, own
 from vmart.orders.images import charge as own_image
 from vmart.orders.images import leave as leave_image
+from vmart.orders.packages import own as own_package
 from vmart.orders.snapshots import delete as delete_snapshot
 from vmart.orders.snapshots import own as own_snapshot
 from vmart.orders.things import Thing
@@ -93,8 +95,15 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
             .order_by("id")
         )
         idle_images = [image for image in images if image.latest_operation_state != "OPERATING"]
+        packages = list(
+            own_package.locking()
+            .filter(account_id=operation.subject_id, state=PackageState.CREATED, subscription__isolated_at=None)
+            .order_by("id")
+        )
+        idle_packages = [package for package in packages if package.latest_operation_state != "OPERATING"]
         busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks) or len(idle_eips) < len(eips)
         busy = busy or len(idle_snapshots) < len(snapshots) or len(idle_images) < len(images)
+        busy = busy or len(idle_packages) < len(packages)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
         if ours and in_arrears(operation.subject_id):
             db.call("placement_lock", [machine.id for machine in idle])
@@ -108,6 +117,8 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
                 _put_away(snapshot)
             for image in idle_images:
                 _put_away_image(image)
+            for package in idle_packages:
+                _end_share(package)
             for machine in machines:
                 if machine.subscription.charge_type not in BY_USAGE:
                     _cut_off(machine)
@@ -168,6 +179,13 @@ def _put_away_image(image: OwnImage) -> None:
     release_at = _end_charging(image, _kept())
     m.event(image, "stopped_for_arrears")
     m.send(image, leave_image.KIND, due_at=release_at)
+
+
+def _end_share(package: Package) -> None:
+    """What is in it is switched off by itself; it is kept as long as an address at a machine is."""
+    release_at = _end_charging(package, _kept())
+    m.event(package, "stopped_for_arrears")
+    m.send(package, own_package.RELEASE_KIND, due_at=release_at)
 
 
 def _kept() -> dt.timedelta:

@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import F, Q
 
 # Kinds; ids of all kinds come from one sequence.
-MACHINE, DISK, ADDRESS, SNAPSHOT, IMAGE = "machine", "disk", "address", "snapshot", "image"
+MACHINE, DISK, ADDRESS, SNAPSHOT = "machine", "disk", "address", "snapshot"
+IMAGE, PACKAGE = "image", "package"
 
 
 class Standing(models.TextChoices):

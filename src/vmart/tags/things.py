@@ -9,6 +9,7 @@ from vmart.tags.errors import UnknownThing
 
 INSTANCE, VOLUME, KEY_PAIR, VPC, SUBNET, SECURITY_GROUP = "instance", "volume", "keypair", "vpc", "subnet", "sg"
 PLACEMENT_GROUP, EIP, SNAPSHOT, IMAGE = "ps", "eip", "snapshot", "image"
+BANDWIDTH_PACKAGE = "bwp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,12 @@ KINDS = {
         "SELECT e.id AS number, e.public_id, z.region_id AS region FROM network_eip e"
         " JOIN catalog_zone z ON z.code = e.zone_id"
         " WHERE e.account_id = %(account)s AND e.state <> 'GONE'",
+    ),
+    BANDWIDTH_PACKAGE: Kind(
+        "vpc", record.PACKAGE,
+        "SELECT k.id AS number, k.public_id, z.region_id AS region FROM network_package k"
+        " JOIN catalog_zone z ON z.code = k.zone_id"
+        " WHERE k.account_id = %(account)s AND k.state <> 'GONE'",
     ),
     IMAGE: Kind(
         "cvm", record.IMAGE,

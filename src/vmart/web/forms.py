@@ -20,7 +20,7 @@ from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
 from vmart.pricing.address import MODES
 from vmart.pricing.book import PriceBook
-from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH
+from vmart.pricing.configuration import BANDWIDTH_PACKAGE, BANDWIDTH_PREPAID_BY_MONTH
 from vmart.security.change import WAYS
 from vmart.security.policies import ACCEPT, PROTOCOLS, Policy
 from vmart.storage.models import Disk
@@ -240,22 +240,28 @@ class NewEip(ActForm):
 
     paths = {
         "zone": "zone", "region": "zone", "internet_charge_type": "mode", "bandwidth_mbps": "bandwidth",
-        "count": "count", "name": "name", "months": "months", "tags": "tags",
+        "count": "count", "name": "name", "months": "months", "tags": "tags", "packages": "package",
     }  # fmt: skip
 
     zone = one_of(_("Zone"))
     mode = one_of(_("Charged"))
     bandwidth = forms.IntegerField(label=_("Bandwidth"), help_text=_("Mbps out."), min_value=0, max_value=10**6)
     months = forms.IntegerField(label=_("Term, by the month"), widget=forms.Select(), required=False)
+    package = one_of(_("Bandwidth package"))
     count = forms.IntegerField(label=_("Number"), min_value=0, max_value=1000)
     name = text(_("Name"), hint=_("Letters, digits, hyphens and underscores."), required=False, maxlength=128)
     tags = typed_tags.field()
 
-    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, packages: Sequence[tuple[str, str]], typed: Mapping[str, Any] | None = None) -> None:
+        """``packages``: ids and names of those that they can be in."""
         super().__init__(typed, initial={"bandwidth": 5, "count": 1, "months": 1})
         zones = [zone for zone in shop.snapshot().zones.values() if zone.on_sale]
         self.fields["zone"].widget.choices = [(zone.code, wording.in_language(zone, "name")) for zone in zones]
-        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in MODES]
+        modes = (*MODES, BANDWIDTH_PACKAGE) if packages else MODES
+        self.fields["mode"].widget.choices = [(mode, wording.INTERNET[mode]) for mode in modes]
+        self.fields["package"].widget.choices = [(one, f"{name} · {one}" if name else one) for one, name in packages]
+        if not packages:
+            del self.fields["package"]
         book = books.current_book(shop.snapshot().generation)
         self.fields["months"].widget.choices = [(term, printed.months(term)) for term in periods(book)]
 

@@ -18,6 +18,7 @@ from vmart.web.views import (
     move,
     networks,
     orders,
+    packages,
     passwords,
     payments,
     placement_groups,
@@ -154,6 +155,18 @@ class EipId:
         return value
 
 
+class PackageId:
+    """A public id of a bandwidth package."""
+
+    regex = "bwp-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class Power:
     """What can be asked of a machine without confirmation."""
 
@@ -173,6 +186,7 @@ register_converter(SecurityGroupId, "security_group")
 register_converter(Way, "way")
 register_converter(DiskId, "disk")
 register_converter(EipId, "eip")
+register_converter(PackageId, "package")
 register_converter(SnapshotId, "snapshot")
 register_converter(PolicyId, "policy")
 register_converter(ImageId, "image")
@@ -249,6 +263,14 @@ urlpatterns = [
     path("placement-groups/<group:public_id>/join/", placement_groups.join, name="placement_group_join"),
     path("placement-groups/<group:public_id>/leave/", placement_groups.leave, name="placement_group_leave"),
     path("placement-groups/<group:public_id>/delete/", placement_groups.delete, name="placement_group_delete"),
+    path("packages/", packages.listing, name="packages"),
+    path("packages/buy/", packages.buy, name="package_buy"),
+    path("packages/<package:public_id>/", packages.detail, name="package"),
+    path("packages/<package:public_id>/tags/", tags.package_page, name="package_tags"),
+    path("packages/<package:public_id>/bandwidth/", packages.faster, name="package_bandwidth"),
+    path("packages/<package:public_id>/add/", packages.add, name="package_add"),
+    path("packages/<package:public_id>/remove/", packages.remove, name="package_remove"),
+    path("packages/<package:public_id>/delete/", packages.end, name="package_delete"),
     path("addresses/", addresses.listing, name="addresses"),
     path("addresses/buy/", addresses.buy, name="address_buy"),
     path("addresses/renew/", renewal.renew_addresses_page, name="addresses_renew"),

@@ -107,6 +107,14 @@ def of_server(
         missing["byte_counters"] = _REMOTE + "so bytes by the public address are not counted."
         missing["network_isolation"] = _REMOTE + "so machines of two customers are kept apart by their bridges only."
         missing["bandwidth_cap_out"] = _REMOTE + "so the cap is the engine's own and holds for private traffic too."
+    if why_no_firewall:
+        missing["shared_bandwidth"] = (
+            "There are no bandwidth packages here: the driver may not edit the packet filter of this zone's hosts."
+        )
+    elif server["environment"].get("server_clustered"):
+        missing["shared_bandwidth"] = (
+            "There are no bandwidth packages here: machines of several hosts cannot share one speed."
+        )
     # Buyers read these, in their language: each is written whole.
     if why_no_firewall:
         missing["security_groups"] = (
@@ -130,6 +138,7 @@ def of_server(
         imports=() if "own_images" in missing else (ROOTFS,),
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,
+        shared_bandwidth="shared_bandwidth" not in missing,
         network_isolation=not why_no_firewall,
         security_groups="security_groups" not in missing,
         ipv6="ipv6" not in missing,

@@ -562,7 +562,8 @@ class IncusEngine:
     def _lead(self, name: str, bridge: str, private_ip: str, address: PublicAddress, *, new: bool, member: str) -> None:
         opened = self._open()
         if opened.firewall is not None:
-            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps, address.ipv6)
+            share = (address.share.key, address.share.mbps) if address.share else None
+            leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps, address.ipv6, share)
             opened.firewall.ensure_leave(leave, new=new)
         opened.networks.ensure_forward(bridge, name, address.ip, private_ip, member)
 

@@ -13,6 +13,8 @@ postrouting the machine's public address as source; where that is a documentatio
             answer, the host's own
 groups      what the machine's security groups let out (forward) and in (behind the NAT): ``groups.py``
 
+A cap may be shared: the addresses of a bandwidth package name one limit of nft, beside each machine's own (ADR 0062).
+
 IPv6 comes by a link of the machine's own (ADR 0061): nothing but IPv6, from and to the address that the link has,
 within the cap and by the counter of the machine's other address. What the host forwards by IPv6 that is of no machine
 is dropped where it forwards for machines alone (``links.rules_for_others``).
@@ -37,7 +39,12 @@ _DOCUMENTATION = [ipaddress.ip_network(cidr) for cidr in _DOCUMENTATION_CIDRS]
 # An empty chain: a mark that goes with the table. Its number is the rules': a table with those of before is rebuilt.
 _WHOLE = "whole_6"
 
-_BY_ADDRESS = ("out_counter", "out_cap", "in_cap", "public_of", "out_counter6", "out_cap6", "in_cap6")
+# Of each way: addresses to the limit that machines share.
+_SHARES = {"o": ("out_share", "out_share6"), "i": ("in_share", "in_share6")}
+_SHARED = [name for names in _SHARES.values() for name in names]
+_BY_ADDRESS = (
+    "out_counter", "out_cap", "in_cap", "public_of", "out_counter6", "out_cap6", "in_cap6", *_SHARED,
+)  # fmt: skip
 _HOOKS = {
     "input": "type filter hook input priority -10; policy accept;",
     "forward": "type filter hook forward priority -10; policy accept;",
@@ -60,13 +67,17 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """How one machine leaves: by ``public_ip``, at most ``mbps`` (10^6 bit/s) outbound."""
+    """How one machine leaves: by ``public_ip``, at most ``mbps`` (10^6 bit/s) outbound.
+
+    With all others of the same ``share`` (its key and how much it is) at most that much together.
+    """
 
     machine: str
     private_ip: str
     public_ip: str
     mbps: int
     ipv6: str = ""
+    share: tuple[str, int] | None = None
 
     @property
     def by_host(self) -> bool:
@@ -147,7 +158,7 @@ class Firewall:
         """
         self._with_base()
         with self._alone():
-            if new:
+            if new and leave.share is None:
                 with contextlib.suppress(EngineError):
                     self._apply(self._leave_lines(leave, None))
                     return
@@ -217,6 +228,7 @@ class Firewall:
                 "ct state invalid drop",
                 "ip saddr != @with_public drop",
                 "limit name ip saddr map @out_cap drop",
+                "limit name ip saddr map @out_share drop",
                 "counter name ip saddr map @out_counter",
             ),
             "inward": (
@@ -226,7 +238,11 @@ class Firewall:
                 "drop",
             ),
             # Also what a forward led here before it was taken off: its connection is known and would go on.
-            "arriving": ("ip daddr != @with_public drop", "limit name ip daddr map @in_cap drop"),
+            "arriving": (
+                "ip daddr != @with_public drop",
+                "limit name ip daddr map @in_cap drop",
+                "limit name ip daddr map @in_share drop",
+            ),
             "from_link": (
                 "meta nfproto ipv4 drop",
                 # Each that asks from another address of its own is a neighbour that the host keeps in mind.
@@ -240,12 +256,14 @@ class Firewall:
                 "meta nfproto ipv4 drop",
                 "iifname . ip6 saddr != @links drop",
                 "limit name ip6 saddr map @out_cap6 drop",
+                "limit name ip6 saddr map @out_share6 drop",
                 "counter name ip6 saddr map @out_counter6",
             ),
             "link_in": (
                 "meta nfproto ipv4 drop",
                 "oifname . ip6 daddr != @links drop",
                 "limit name ip6 daddr map @in_cap6 drop",
+                "limit name ip6 daddr map @in_share6 drop",
             ),
             "input": (f"iifname {ours} jump from_machine", f"iifname {own_links} jump from_link"),
             "forward": (
@@ -270,6 +288,10 @@ class Firewall:
             f"add map {table} out_counter {{ type ipv4_addr : counter; }}",
             f"add map {table} out_cap {{ type ipv4_addr : limit; }}",
             f"add map {table} in_cap {{ type ipv4_addr : limit; }}",
+            f"add map {table} out_share {{ type ipv4_addr : limit; }}",
+            f"add map {table} in_share {{ type ipv4_addr : limit; }}",
+            f"add map {table} out_share6 {{ type ipv6_addr : limit; }}",
+            f"add map {table} in_share6 {{ type ipv6_addr : limit; }}",
             f"add map {table} out_counter6 {{ type ipv6_addr : counter; }}",
             f"add map {table} out_cap6 {{ type ipv6_addr : limit; }}",
             f"add map {table} in_cap6 {{ type ipv6_addr : limit; }}",
@@ -331,7 +353,33 @@ class Firewall:
                 f'add element {table} in_cap6 {{ {leave.ipv6} : "{in_name}" }}',
                 f'add element {table} links {{ "{self._names.link(machine)}" . {leave.ipv6} }}',
             ]
+        if leave.share:
+            lines += self._share_lines(leave, *leave.share, state)
         return lines
+
+    def _share_lines(self, leave: Leave, key: str, mbps: int, state: "_State | None") -> list[str]:
+        """One limit for its addresses and those that are there already, which come over from one of another speed."""
+        table, lines = self._table, []
+        for way, maps in _SHARES.items():
+            name = _cap_name(way, key, mbps)
+            lines.append(
+                f"add limit {table} {name} {{ {_rate(mbps if way == 'o' else max(mbps, _MIN_INBOUND_MBPS))} }}"
+            )
+            for kind, own in zip(maps, (leave.private_ip, leave.ipv6), strict=True):
+                moved = state.sharing(kind, key, but=name) if state else []
+                lines += [f"delete element {table} {kind} {{ {address} }}" for address in moved]
+                named = [*moved, own] if own else moved
+                lines += [f'add element {table} {kind} {{ {address} : "{name}" }}' for address in named]
+                if state:
+                    state.limits += [name] if name not in state.limits else []
+                    state.maps[kind] |= dict.fromkeys(named, name)
+        return [*lines, *self._unshared_lines(state)] if state else lines
+
+    def _unshared_lines(self, state: "_State") -> list[str]:
+        """Take out limits that machines shared and that nothing names any more."""
+        unnamed = state.unshared()
+        state.limits = [name for name in state.limits if name not in unnamed]
+        return [f"delete limit {self._table} {name}" for name in unnamed]
 
     def _forget_lines(
         self, machine: str, state: "_State", *, keep_counter: bool, meant: Collection[str] = ()
@@ -342,6 +390,8 @@ class Firewall:
         for name, elements in state.maps.items():
             held = sorted(addresses & elements.keys())
             lines += [f"delete element {table} {name} {{ {address} }}" for address in held]
+            if name in _SHARED:
+                state.maps[name] = {address: limit for address, limit in elements.items() if address not in addresses}
         for name, members in state.sets.items():
             lines += [f"delete element {table} {name} {{ {address} }}" for address in sorted(addresses & members)]
         lines += [
@@ -351,6 +401,7 @@ class Firewall:
         ]
         own_limits = [name for name in state.limits if name.split(".")[1] == _encoded(machine)]
         lines += [f"delete limit {table} {name}" for name in own_limits]
+        lines += self._unshared_lines(state)
         if not keep_counter and state.counter_of(machine):
             lines.append(f"delete counter {table} {state.counter_of(machine)}")
         return lines
@@ -409,6 +460,16 @@ class _State:
         prefix = f"c.{_encoded(machine)}."
         return next((name for name in self.counters if name.startswith(prefix)), "")
 
+    def sharing(self, kind: str, key: str, *, but: str) -> list[str]:
+        """Addresses in a map of shared limits that name one of this key, of another speed."""
+        own = f".{_encoded(key)}."
+        return sorted(address for address, name in self.maps[kind].items() if own in name and name != but)
+
+    def unshared(self) -> list[str]:
+        """Limits of packages that no address names."""
+        named = {name for kind in _SHARED for name in self.maps[kind].values()}
+        return [name for name in self.limits if _is_shared(name) and name not in named]
+
     def addresses_of(self, machine: str) -> set[str]:
         counter, counters = self.counter_of(machine), ("out_counter", "out_counter6")
         return {address for kind in counters for address, name in self.maps[kind].items() if name == counter}
@@ -422,6 +483,11 @@ def _encoded(machine: str) -> str:
 def _counter_owner(counter: str) -> tuple[str, str]:
     _, machine, epoch = counter.split(".")
     return machine.replace("_", "-"), epoch
+
+
+def _is_shared(limit: str) -> bool:
+    """Whether a limit is a bandwidth package's; else it is of one machine alone."""
+    return limit.split(".")[1].startswith("bwp_")
 
 
 def _cap_name(direction: str, machine: str, mbps: int) -> str:

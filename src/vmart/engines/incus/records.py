@@ -13,6 +13,7 @@ from vmart.engines.rules import MachineRules, of_plain
 RULES = "user.vmart.rules"  # the machine's, as JSON
 PRIVATE_IP = "user.vmart.private_ip"
 PUBLIC_IPV6 = "user.vmart.public_ipv6"
+SHARE, SHARE_MBPS = "user.vmart.share", "user.vmart.share_mbps"  # what its address shares with others
 LINK = "eth1"  # the device by which IPv6 comes
 INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
@@ -38,7 +39,9 @@ def rules_of(text: str) -> MachineRules:
 def leave_of(found: Mapping[str, Any]) -> Leave:
     config = found["config"]
     mbps = int(config.get("user.vmart.bandwidth_mbps") or 1)
-    return Leave(found["name"], config[PRIVATE_IP], config["user.vmart.public_ip"], mbps, config.get(PUBLIC_IPV6, ""))
+    share = (config[SHARE], int(config[SHARE_MBPS])) if config.get(SHARE) else None
+    ipv6 = config.get(PUBLIC_IPV6, "")
+    return Leave(found["name"], config[PRIVATE_IP], config["user.vmart.public_ip"], mbps, ipv6, share)
 
 
 def address_config(address: PublicAddress | None) -> dict[str, str]:
@@ -46,6 +49,8 @@ def address_config(address: PublicAddress | None) -> dict[str, str]:
         "user.vmart.public_ip": address.ip if address else "",
         PUBLIC_IPV6: address.ipv6 if address else "",
         "user.vmart.bandwidth_mbps": str(address.bandwidth_mbps) if address else "",
+        SHARE: address.share.key if address and address.share else "",
+        SHARE_MBPS: str(address.share.mbps) if address and address.share else "",
     }
 
 

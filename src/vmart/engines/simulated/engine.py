@@ -44,8 +44,8 @@ from vmart.kernel import clock
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules, rescue, public_ipv6)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules, rescue, public_ipv6, share)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
@@ -55,8 +55,8 @@ WHERE name = ?
 """
 _MOVE = """
 UPDATE machine SET subnet = :subnet, private_ip = :private_ip, public_ip = :public_ip, public_ipv6 = :public_ipv6,
-                   bandwidth_mbps = :bandwidth_mbps, rules = :rules, power = :power, booted_at = :booted_at,
-                   flowing_since = :flowing_since, counted = :counted
+                   bandwidth_mbps = :bandwidth_mbps, share = :share, rules = :rules, power = :power,
+                   booted_at = :booted_at, flowing_since = :flowing_since, counted = :counted
 WHERE name = :name
 """
 
@@ -196,12 +196,13 @@ class SimulatedEngine:
             self._bank_bytes(connection, found)
             try:
                 connection.execute(
-                    "UPDATE machine SET public_ip = ?, public_ipv6 = ?, bandwidth_mbps = ?, flowing_since = ?,"
-                    " counted = counted OR ? WHERE name = ?",
+                    "UPDATE machine SET public_ip = ?, public_ipv6 = ?, bandwidth_mbps = ?, share = ?,"
+                    " flowing_since = ?, counted = counted OR ? WHERE name = ?",
                     (
                         address.ip if address else None,
                         _ipv6(address),
                         address.bandwidth_mbps if address else 0,
+                        _share(connection, address),
                         _business_s() if address and found["power"] == Power.RUNNING else None,
                         address is not None,
                         name,
@@ -222,6 +223,7 @@ class SimulatedEngine:
                 "power": found["power"] if is_on else "stopped", "booted_at": found["booted_at"] if is_on else None,
                 "flowing_since": _business_s() if address and is_on else None,
                 "counted": found["counted"] or address is not None, "name": spec.name, "public_ipv6": _ipv6(address),
+                "share": _share(connection, address),
             }  # fmt: skip
             try:
                 connection.execute(_MOVE, columns)
@@ -546,6 +548,7 @@ class SimulatedEngine:
             json.dumps(spec.rules.plain()),
             spec.rescue,
             _ipv6(address),
+            _share(connection, address),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -556,7 +559,7 @@ class SimulatedEngine:
                 own_images.put_on(connection, spec)
             public_ip = address.ip if address else ""
             known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, json.dumps(spec.rules.plain()), spec.rescue, row[-1] or "")
+            seen = (*known, spec.installation, json.dumps(spec.rules.plain()), spec.rescue, _ipv6(address) or "")
             return _observation(seen, down)
         found = self._row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
@@ -660,6 +663,16 @@ def _observation(row: Sequence[Any], down: set[str]) -> Observation:
 
 def _ipv6(address: PublicAddress | None) -> str | None:
     return (address.ipv6 or None) if address else None
+
+
+def _share(connection: sqlite3.Connection, address: PublicAddress | None) -> str:
+    """Its key, "" for none; how much it is, is for all of them from now on."""
+    if address is None or address.share is None:
+        return ""
+    connection.execute(
+        "INSERT OR REPLACE INTO share (name, mbps) VALUES (?, ?)", (address.share.key, address.share.mbps)
+    )
+    return address.share.key
 
 
 def _instant(wall_s: float) -> dt.datetime:

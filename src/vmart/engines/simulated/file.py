@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS machine (
     login_user TEXT NOT NULL DEFAULT 'root', password_hash TEXT NOT NULL DEFAULT '',
     ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
     installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
-    rules TEXT NOT NULL DEFAULT '', public_ipv6 TEXT,
+    rules TEXT NOT NULL DEFAULT '', public_ipv6 TEXT, share TEXT NOT NULL DEFAULT '',
     rescue INTEGER NOT NULL DEFAULT 0, own_system TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS content (
 CREATE TABLE IF NOT EXISTS snapshot (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL, image TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS share (name TEXT PRIMARY KEY, mbps INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -54,7 +55,7 @@ CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
 # systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots, customers'
-# images, notices to spot machines, rescue systems, IPv6.
+# images, notices to spot machines, rescue systems, IPv6, caps that machines share.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -99,8 +100,12 @@ ALTER TABLE machine ADD COLUMN own_system TEXT NOT NULL DEFAULT '';
 ALTER TABLE machine ADD COLUMN public_ipv6 TEXT;
 CREATE UNIQUE INDEX machine_public_ipv6 ON machine (public_ipv6) WHERE public_ipv6 IS NOT NULL;
 """,
+    11: """
+ALTER TABLE machine ADD COLUMN share TEXT NOT NULL DEFAULT '';
+CREATE TABLE share (name TEXT PRIMARY KEY, mbps INTEGER NOT NULL) WITHOUT ROWID;
+""",
 }
-_VERSION = 11
+_VERSION = 12
 
 # What a call says whose answer is lost, and one that failed.
 LOST = "The compute engine does not answer."

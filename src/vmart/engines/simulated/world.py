@@ -174,6 +174,15 @@ class World:
         row = self._file.connection().execute("SELECT bandwidth_mbps FROM machine WHERE name = ?", (name,)).fetchone()
         return int(row[0])
 
+    def shares(self, name: str) -> tuple[str, int] | None:
+        """The cap that its public address shares with others', by its key, and how much it is; None for none."""
+        row = (
+            self._file.connection()
+            .execute("SELECT s.name, s.mbps FROM machine m JOIN share s ON s.name = m.share WHERE m.name = ?", (name,))
+            .fetchone()
+        )
+        return (str(row[0]), int(row[1])) if row else None
+
     def lets_in(self, name: str, packet: Packet) -> bool:
         """Whether a packet that opens a connection would reach the machine."""
         return decide(packet, self._rules(name).ingress)

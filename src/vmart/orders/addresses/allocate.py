@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -15,16 +16,22 @@ from vmart.events.actor import Actor
 from vmart.kernel import clock, db, public_ids
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.money import exponent
-from vmart.network.models import Eip, EipState
+from vmart.network.models import Eip, EipState, Package
 from vmart.network.numbers import task as task_number
 from vmart.orders import errors, holds, hourly, numbers, offered, paid, refusals, term, things, tokens, unpaid
 from vmart.orders.addresses import own, rename
 from vmart.orders.convert import term_from_now
+from vmart.orders.packages import own as own_package
 from vmart.orders.renew_flag import MANUAL, check_flag
 from vmart.pricing import books, renewal
 from vmart.pricing.address import AddressPart
 from vmart.pricing.book import RegionPrices
-from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.configuration import (
+    BANDWIDTH_PACKAGE,
+    POSTPAID_BY_HOUR,
+    PREPAID,
+    TRAFFIC_POSTPAID_BY_HOUR,
+)
 from vmart.pricing.priced import ADDRESS_PURCHASE, Priced, PricedLine
 from vmart.pricing.renewal import Term
 from vmart.pricing.rules import hold_minor
@@ -41,7 +48,8 @@ COUNT_MAX = 100
 class NewAddresses:
     """``count`` addresses alike in a region; ``zone`` "": the shop chooses where (``_zone``).
 
-    ``months``: the first term, and ``renew_flag`` what happens at its end, where the bandwidth is paid by the month.
+    ``months``: the first term, and ``renew_flag`` what happens at its end, where the bandwidth is paid by the
+    month. ``package``: the bandwidth package that they are in, whose zone is theirs.
     """
 
     region: str
@@ -52,6 +60,7 @@ class NewAddresses:
     tags: tuple[Tag, ...] = ()
     months: int = 0
     renew_flag: str = MANUAL
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,8 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
     """Buy them, all or none; those by the month are paid from the balance. A repeated token gets the first answer.
 
     Raises the refusals of ``price``, UnknownZone, BadAddressName, BadTag, TooManyTags, AccountFrozen, InArrears,
-    QuotaReached, NoAddress, InsufficientBalance, TokenReused.
+    QuotaReached, NoAddress, InsufficientBalance, TokenReused, UnknownPackage, PackageBusy, PackageInArrears,
+    PackageFull, PackageElsewhere.
     """
     fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():
@@ -128,7 +138,7 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
         due = price(asked.region, asked.part, asked.months)
         _check(asked)
         _refuse(actor.account, asked)
-        eips = _write(actor, asked, due)
+        eips = _write(actor, asked, due, _package(actor.account, asked))
         done = Allocated(tuple(eip.public_id for eip in eips), eips[0].task)
         tokens.keep(actor.account, client_token, fingerprint, {"address_ids": done.public_ids, "task": done.task})
         things.events(eips, ACT, actor=actor)
@@ -148,6 +158,16 @@ def _check(asked: NewAddresses) -> None:
     new.check(asked.tags)
     if asked.zone:
         offered.check_zone(shop.snapshot(), asked.region, asked.zone)
+    _check_package(asked)
+
+
+def _check_package(asked: NewAddresses) -> None:
+    if asked.part.in_package and not asked.package:
+        raise MissingParameter("{mode} needs a bandwidth package.", field="packages", mode=BANDWIDTH_PACKAGE)
+    if asked.package and not asked.part.in_package:
+        raise InvalidParameter(
+            "Only what is charged by {mode} is in a bandwidth package.", field="packages", mode=BANDWIDTH_PACKAGE
+        )
 
 
 def counting(account_id: int) -> QuerySet[Eip]:
@@ -188,9 +208,20 @@ def _zone(account_id: int, asked: NewAddresses) -> str:
     return str(found[0]["code"])
 
 
-def _write(actor: Actor, asked: NewAddresses, due: Cost) -> list[Eip]:
+def _package(account_id: int, asked: NewAddresses) -> Package | None:
+    """The one that they are in, locked."""
+    if not asked.package:
+        return None
+    package = own_package.lock(account_id, asked.package)
+    own_package.refuse_use(package, asked.count)
+    own_package.refuse_place(package, asked.region, asked.zone)
+    return package
+
+
+def _write(actor: Actor, asked: NewAddresses, due: Cost, package: Package | None) -> list[Eip]:
     """Agreements, terms, addresses; charged as idle from now on, or paid."""
-    zone, now, ids = _zone(actor.account, asked), clock.now(), numbers.subscriptions(asked.count)
+    zone = package.zone_id if package else _zone(actor.account, asked)
+    now, ids = clock.now(), numbers.subscriptions(asked.count)
     claimed = db.call("network_claim_public", zone, actor.account, ids)
     if len(claimed) < asked.count:
         binned, until = db.call("instances_addresses_in_bin", actor.account, zone).split("|")
@@ -202,7 +233,11 @@ def _write(actor: Actor, asked: NewAddresses, due: Cost) -> list[Eip]:
     here = own.prices(zone)
     Item.objects.bulk_create(_terms(one, asked.part, here, now) for one in agreed)
     task = task_number()
-    made = [_eip(one, str(ip), asked, actor.request_id, task) for one, ip in zip(agreed, claimed, strict=True)]
+    within = {"package": package, "charged_outside": TRAFFIC_POSTPAID_BY_HOUR} if package else {}
+    made = [
+        _eip(one, str(ip), asked, actor.request_id, task=task, **within)
+        for one, ip in zip(agreed, claimed, strict=True)
+    ]
     Eip.objects.bulk_create(made)
     if first:
         _pay(actor.account, made, due, first, asked.part.term(here, bound=True))
@@ -262,13 +297,13 @@ def _terms(agreed: Subscription, part: AddressPart, here: RegionPrices, now: dt.
     )  # fmt: skip
 
 
-def _eip(agreed: Subscription, ip: str, asked: NewAddresses, request_id: str, task: int) -> Eip:
+def _eip(agreed: Subscription, ip: str, asked: NewAddresses, request_id: str, **columns: Any) -> Eip:
     return Eip(
         id=agreed.id, subscription=agreed, public_id=agreed.public_id, account_id=agreed.account_id, ip=ip,
         zone_id=agreed.zone_id, created_at=agreed.created_at, name=asked.name,
         internet_charge_type=asked.part.internet_charge_type, bandwidth_mbps=asked.part.bandwidth_mbps,
         state=EipState.UNBIND, latest_operation=ACT, latest_operation_state="SUCCESS",
-        latest_operation_request_id=request_id, task=task,
+        latest_operation_request_id=request_id, **columns,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def _end(eips: Sequence[Eip]) -> None:
     accepted = db.call("metering_instant", clock.now())
     things.end_usage(eips, accepted)
     hourly.hold_what_was_used(eips, accepted)
-    Eip.objects.filter(pk__in=[eip.pk for eip in eips]).update(state=EipState.OFFLINING)
+    Eip.objects.filter(pk__in=[eip.pk for eip in eips]).update(state=EipState.OFFLINING, package=None)
     charged = [eip for eip in eips if eip.subscription.isolated_at is None]
     things.isolate_all(charged, Source.MANMADE, accepted, accepted)
     things.forget_work(release.KIND, eips)

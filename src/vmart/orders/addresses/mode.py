@@ -33,6 +33,7 @@ from vmart.orders.return_prepaid import RefundQuote
 from vmart.pricing import books, renewal
 from vmart.pricing.address import AddressPart
 from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH, POSTPAID_BY_HOUR, PREPAID
+from vmart.pricing.errors import ChargeTypeNotSold
 from vmart.pricing.priced import ADDRESS_CONVERSION, Priced, PricedLine
 from vmart.pricing.rules import hold_minor
 from vmart.provisioning.specs import leading
@@ -116,6 +117,13 @@ def refuse(eip: Eip) -> None:
 
 def _refuse_change(eips: Sequence[Eip], part: AddressPart) -> None:
     (eip,) = eips
+    if part.in_package:
+        raise ChargeTypeNotSold(
+            "An address comes to be charged by {mode} by AddBandwidthPackageResources.",
+            field="internet_charge_type", code="UnsupportedOperation.InvalidAddressInternetChargeType",
+            mode=part.internet_charge_type,
+        )  # fmt: skip
+    own.refuse_in_package(eips)
     refuse_now(eips, machines_of(eips))
     if eip.internet_charge_type == part.internet_charge_type:
         raise InvalidValue(

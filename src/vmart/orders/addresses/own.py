@@ -28,8 +28,9 @@ from vmart.worker.queue import Claimed
 # Of a machine too, while it gets an address, loses it, or that is changed.
 ASSOCIATE, DISASSOCIATE, BANDWIDTH = "AssociateAddress", "DisassociateAddress", "ModifyAddressesBandwidth"
 MODE = "ModifyAddressInternetChargeType"
+ENTER, LEAVE = "AddBandwidthPackageResources", "RemoveBandwidthPackageResources"
 ISOLATE, RELEASE = "IsolateAddresses", "ReleaseAddresses"
-_OF_MACHINE = [ASSOCIATE, DISASSOCIATE, BANDWIDTH, MODE]
+_OF_MACHINE = [ASSOCIATE, DISASSOCIATE, BANDWIDTH, MODE, ENTER, LEAVE]
 AT_ONCE_MAX = 100
 
 
@@ -157,6 +158,16 @@ def refuse_expired(eips: Iterable[Eip]) -> None:
             )
 
 
+def refuse_in_package(eips: Iterable[Eip]) -> None:
+    """Raise InPackage for one that is in a bandwidth package."""
+    for eip in eips:
+        if eip.package_id is not None:
+            raise errors.InPackage(
+                "The public address {id} is in a bandwidth package; take it out of that first.",
+                field="addresses", id=eip.public_id,
+            )  # fmt: skip
+
+
 def refuse_bound(eips: Iterable[Eip]) -> None:
     """Raise EipWrongState for one that a machine has."""
     for eip in eips:
@@ -181,8 +192,10 @@ def part(eip: Eip, mbps: int | None = None) -> AddressPart:
 
 
 def bound_hourly(one: AddressPart, here: RegionPrices) -> Decimal:
-    """What its bandwidth costs an hour at a machine, exact; 0 by traffic and by the month."""
-    return Decimal(0) if one.by_traffic or one.paid_ahead else hourly.hour_of(one.term(here, bound=True))
+    """What its bandwidth costs an hour at a machine, exact; 0 by traffic, by the month and in a package."""
+    if one.by_traffic or one.paid_ahead or one.in_package:
+        return Decimal(0)
+    return hourly.hour_of(one.term(here, bound=True))
 
 
 @contextmanager
@@ -232,9 +245,14 @@ def charge_as(eip: Eip, *, bound: bool) -> None:
 
 
 def agree(eip: Eip, *, bound: bool) -> None:
-    """Its open terms, in the place of those before. Two changes of one instant leave one row of a component."""
+    """Its open terms, in the place of those before; none in a package at a machine.
+
+    Two changes of one instant leave one row of a component.
+    """
     now, version = clock.now(), books.current_book(shop.snapshot().generation).version
     Item.objects.filter(subscription_id=eip.id, to_at=None).update(to_at=now)
+    if bound and part(eip).in_package:
+        return
     component, key, quantity = part(eip).term(prices(eip.zone_id), bound=bound)
     terms = {"mode": mode_of(part(eip), component), "price_key": key, "quantity": quantity, "book_version": version}
     again = Item.objects.filter(subscription_id=eip.id, component=component, from_at=now)

@@ -42,7 +42,7 @@ def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
         ended = Eip.objects.filter(id=operation.subject_id, subscription__standing=Standing.ISOLATED)
         if ended.exclude(state__in=[EipState.OFFLINING, EipState.GONE]).exists():
             Eip.objects.filter(id=operation.subject_id).update(
-                state=EipState.OFFLINING, latest_operation=ACT, latest_operation_state="OPERATING"
+                state=EipState.OFFLINING, package=None, latest_operation=ACT, latest_operation_state="OPERATING"
             )
     return True
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
-from vmart.listings import eips, orders, overview
+from vmart.listings import eips, orders, overview, packages
 from vmart.listings.views import EipView
 from vmart.orders.addresses import allocate, associate, bandwidth, disassociate, give_back, mode, own, rename
 from vmart.orders.addresses.allocate import Cost, NewAddresses
@@ -48,7 +48,7 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
 def buy(request: HttpRequest, account_id: int) -> HttpResponse:
     """What is asked for stands in the address, the price beside it; then it is bought."""
     typed = request.POST if request.method == "POST" else request.GET
-    form = NewEip(typed if "mode" in typed else None)
+    form = NewEip(packages.usable(account_id), typed if "mode" in typed else None)
     here: dict[str, Any] = {"form": form, "token": shown_quote.new_token()}
     if form.is_bound and form.is_valid():
         try:
@@ -71,6 +71,7 @@ def _asked(typed: dict[str, Any]) -> NewAddresses:
     return NewAddresses(
         zone.region if zone else "", part, typed["zone"], typed["count"], typed["name"],
         typed_tags.read(typed["tags"]), months=typed["months"],
+        package=typed.get("package", "") if part.in_package else "",
     )  # fmt: skip
 
 
@@ -119,6 +120,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         "can_unbind": not busy and eip.state == "BIND" and (not eip.off or in_bin),
         "can_release": not busy and eip.state == "UNBIND" and (not eip.off or in_bin),
         "in_bin": in_bin,
+        "packages": () if eip.expires_at or eip.package else packages.usable(account_id, eip.zone),
         "terms": orders.terms(eip.id) if eip.expires_at else (),
         "renew_flags": wording.RENEW_FLAGS.items(),
         "zone": shop.snapshot().zones[eip.zone],

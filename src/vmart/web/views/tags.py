@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.listings import eips, overview
+from vmart.listings import eips, overview, packages
 from vmart.listings import tags as list_of_tags
 from vmart.pages.table import Shown, listed
 from vmart.tags import modify, reads
-from vmart.tags.things import EIP, INSTANCE, Thing
+from vmart.tags.things import BANDWIDTH_PACKAGE, EIP, INSTANCE, Thing
 from vmart.tags.wanted import Tag
 from vmart.web.tables import TAGS, TAGS_OF_ONE, OwnTag
 from vmart.web.typed_tags import NewTag
@@ -76,6 +76,18 @@ def address_page(request: HttpRequest, account_id: int, public_id: str) -> HttpR
     return _changed(
         request, account_id, _One(Thing(EIP, public_id), named, "address", "addresses", _("Public addresses"))
     )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def package_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """The tags of a bandwidth package."""
+    package = packages.one(account_id, public_id)
+    if package is None:
+        raise Http404
+    named, kind = package.name or public_id, Thing(BANDWIDTH_PACKAGE, public_id)
+    return _changed(request, account_id, _One(kind, named, "package", "packages", _("Bandwidth packages")))
 
 
 def _changed(request: HttpRequest, account_id: int, one: _One) -> HttpResponse:

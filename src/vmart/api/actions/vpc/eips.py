@@ -25,7 +25,6 @@ from vmart.api.declarations import (
     Code,
     Domain,
     Done,
-    Empty,
     FalseOnly,
     NotOffered,
     PublicIds,
@@ -50,8 +49,8 @@ _Mode = Annotated[_Name, Domain("internet_charge_type")]
 _AddressId = Annotated[_Name, Domain("addresses")]
 # The act checks its length and what is in it.
 _AddressName = Annotated[str, Field(max_length=256), Code("InvalidParameterValue"), Domain("name")]
-_Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
-_Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
+Offset = Annotated[int, Field(ge=0, le=INT32_MAX), Code("InvalidParameterValue.Range")]
+Limit = Annotated[int, Field(ge=1, le=100), Code("InvalidParameterValue.Range")]
 _VALUES_MAX = 100
 _TOTAL = "TOTAL_EIP_QUOTA"
 
@@ -72,7 +71,7 @@ class AllocateAddresses(Shape):
     vip_cluster: NotOffered = None
     applicable_for_c_l_b: FalseOnly = None
     tags: Tags = []
-    bandwidth_package_id: NotOffered = None
+    bandwidth_package_id: Annotated[_Name, Domain("packages")] = ""
     address_name: _AddressName = ""
     dedicated_cluster_id: NotOffered = None
     is_dedicated_address_pool: FalseOnly = None
@@ -120,8 +119,8 @@ class DescribeAddresses(Shape):
 
     address_ids: PublicIds = []
     filters: Filters = []
-    offset: _Offset = 0
-    limit: _Limit = 20
+    offset: Offset = 0
+    limit: Limit = 20
 
 
 class ModifyAddressAttribute(Shape):
@@ -156,15 +155,6 @@ class DescribeTaskResult(Shape):
     deal_name: NotOffered = None
 
 
-class DescribeBandwidthPackages(Shape):
-    """There are none; clients look for the one of an address."""
-
-    bandwidth_package_ids: PublicIds = []
-    filters: Filters = []
-    offset: _Offset = 0
-    limit: _Limit = 20
-
-
 class TaskAnswer(TypedDict):
     """The number to ask DescribeTaskResult for."""
 
@@ -196,7 +186,6 @@ class UnchangingAddressAnswer(TypedDict):
     LocalBgp: bool
     Egress: str
     AntiDDoSPackageId: str
-    BandwidthPackageId: str
     UnVpcId: str
     DedicatedClusterId: str
     EipVisibleOnEni: bool
@@ -217,6 +206,7 @@ class AddressAnswer(UnchangingAddressAnswer):
     IsArrears: bool
     Bandwidth: int
     InternetChargeType: str
+    BandwidthPackageId: str
     RenewFlag: str
     DeadlineDate: str
     TagSet: list[TagAnswer]
@@ -251,13 +241,6 @@ class DescribeTaskResultAnswer(TypedDict):
     Result: str
 
 
-class DescribeBandwidthPackagesAnswer(TypedDict):
-    """None."""
-
-    TotalCount: int
-    BandwidthPackageSet: Empty
-
-
 class InquiryPriceAllocateAddressesAnswer(TypedDict):
     """Of one address at a machine; an hour idle has a price of its own."""
 
@@ -272,6 +255,7 @@ def allocate_addresses(call: Call, asked: AllocateAddresses) -> AllocateAddresse
         count=asked.address_count,
         name=asked.address_name,
         tags=wanted_tags(asked.tags),
+        package=asked.bandwidth_package_id,
         **first_term(asked.address_charge_prepaid),
     )
     done = allocate.allocate(call.actor, wanted, client_token=asked.client_token or "")
@@ -376,6 +360,7 @@ def address(view: EipView) -> AddressAnswer:
         "IsArrears": view.off,
         "Bandwidth": view.bandwidth_mbps,
         "InternetChargeType": view.internet_charge_type,
+        "BandwidthPackageId": view.package,
         "RenewFlag": view.renew_flag if view.expires_at else "",
         "DeadlineDate": utc_text(view.expires_at) if view.expires_at else "",
         "TagSet": told(view.tags),
@@ -393,7 +378,6 @@ _UNCHANGING: UnchangingAddressAnswer = {
     "LocalBgp": False,
     "Egress": "center_egress1",
     "AntiDDoSPackageId": "",
-    "BandwidthPackageId": "",
     "UnVpcId": "",
     "DedicatedClusterId": "",
     "EipVisibleOnEni": False,
@@ -412,28 +396,18 @@ def describe_task_result(call: Call, asked: DescribeTaskResult) -> DescribeTaskR
     return {"TaskId": asked.task_id, "Result": allocate.task(call.account_id, asked.task_id)}
 
 
-def describe_bandwidth_packages(_call: Call, asked: DescribeBandwidthPackages) -> DescribeBandwidthPackagesAnswer:
-    """None, whatever is asked."""
-    not_both(asked.bandwidth_package_ids, asked.filters, "BandwidthPackageIds")
-    conditions(asked.filters, _OF_PACKAGES, _VALUES_MAX)
-    return {"TotalCount": 0, "BandwidthPackageSet": []}
-
-
-_OF_PACKAGES = (
-    "bandwidth-package-id",
-    "bandwidth-package-name",
-    "network-type",
-    "charge-type",
-    "resource.resource-type",
-    "resource.resource-id",
-    "resource.address-ip",
-    *TAG_FILTERS,
-)
 _ONE, _SEVERAL = {Resource.ADDRESS: "address_id"}, {Resource.ADDRESS: "address_ids"}
 
 
 ACTIONS = (
-    declared(AllocateAddresses, AllocateAddressesAnswer, allocate_addresses, writes=True, buys=True),
+    declared(
+        AllocateAddresses,
+        AllocateAddressesAnswer,
+        allocate_addresses,
+        writes=True,
+        buys=True,
+        touches={Resource.BANDWIDTH_PACKAGE: "bandwidth_package_id"},
+    ),
     declared(
         InquiryPriceAllocateAddresses,
         InquiryPriceAllocateAddressesAnswer,
@@ -461,12 +435,5 @@ ACTIONS = (
         describe_task_result,
         writes=False,
         touches={Resource.TASK: "task_id"},
-    ),
-    declared(
-        DescribeBandwidthPackages,
-        DescribeBandwidthPackagesAnswer,
-        describe_bandwidth_packages,
-        writes=False,
-        touches={Resource.BANDWIDTH_PACKAGE: "bandwidth_package_ids"},
     ),
 )

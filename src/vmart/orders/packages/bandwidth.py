@@ -1,0 +1,104 @@
+"""How fast all that is in a bandwidth package is together: within seconds, or at once where no machine has it.
+
+The engine is told first, and charged is what is in force. Whatever a machine of it is told meanwhile, as by a start,
+the row has the last word (``own.tell_again``).
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vmart.catalog import shop
+from vmart.engines.contract import Share
+from vmart.events.actor import Actor
+from vmart.kernel import db
+from vmart.network.models import Package
+from vmart.orders import agreed, hourly, things
+from vmart.orders.addresses.own import paying, prices
+from vmart.orders.agreed import New
+from vmart.orders.hourly import Hours
+from vmart.orders.packages import own
+from vmart.pricing import books
+from vmart.pricing.package import PackagePart
+from vmart.provisioning.specs import leading
+from vmart.provisioning.zone_engines import engine_of
+from vmart.worker.queue import Claimed
+
+KIND, ACT = "package_bandwidth", own.BANDWIDTH
+_FAILED = "The bandwidth could not be changed; it is as before."
+
+
+def change(actor: Actor, package_id: str, mbps: int) -> None:
+    """Accept it. Raises UnknownPackage, PackageBusy, PackageInArrears, OutOfRange, InsufficientBalance."""
+    with db.act():
+        package = own.lock(actor.account, package_id)
+        refuse(package, mbps)
+        with paying():
+            hourly.set_aside(package, hours(package, mbps), f"{mbps} Mbps")
+        things.events([package], ACT, [{"mbps": mbps}], actor)
+        things.begin(package, ACT, actor.request_id)
+        if own.led(package):
+            things.send(package, KIND, mbps=mbps)
+        else:
+            _at_speed(package, mbps)
+
+
+def refuse(package: Package, mbps: int) -> None:
+    """What is refused of a package as it stands."""
+    own.refuse_busy(package)
+    own.refuse_stopped(package)
+    PackagePart(mbps).check(books.current_book(shop.snapshot().generation), prices(package.zone_id))
+
+
+def hours(package: Package, mbps: int) -> Hours:
+    """What it is charged an hour now, and at this speed."""
+    (found,) = hourly.reckoned([package], [hourly.more(_new(package, mbps))])
+    return found
+
+
+def _new(package: Package, mbps: int) -> New:
+    return New(package.id, PackagePart(mbps).term(prices(package.zone_id)))
+
+
+def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
+    """Operation ``package_bandwidth``: the engine first, then what is charged, in one commit."""
+    for operation in batch:
+        package, mbps = own.read(operation.subject_id), int(operation.payload["mbps"])
+        if things.is_under_way(package, ACT):
+            _tell(operation.lane, package, mbps)
+        with own.outcome(operation, owner) as changed:
+            if changed and things.is_under_way(changed, ACT):
+                _at_speed(changed, mbps)
+                own.tell_again(changed)
+
+
+def _tell(lane: str, package: Package, mbps: int) -> None:
+    engine = engine_of(lane)
+    for eip, machine in own.led(package):
+        told = leading(eip)
+        assert told is not None
+        engine.ensure_address(
+            machine.public_id, machine.private_ip, replace(told, share=Share(package.public_id, mbps))
+        )
+
+
+def _at_speed(package: Package, mbps: int) -> None:
+    """It is in force: from this second on that is what is charged. Belongs into the act."""
+    old = package.bandwidth_mbps
+    own.succeed(package, bandwidth_mbps=mbps)
+    if package.subscription.isolated_at is None:
+        hourly.in_force(package, _new(package, mbps))
+    else:  # arrears came first: it is charged again at this speed
+        agreed.agree(_new(package, mbps))
+    things.event(package, "bandwidth_changed", old=old, new=mbps)
+
+
+def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None:
+    """The speed of before holds, also where only an answer was lost, and what it costs."""
+    for operation in batch:
+        with own.outcome(operation, owner) as failed:
+            if failed and things.is_under_way(failed, ACT):
+                if failed.subscription.isolated_at is None:
+                    hourly.hold_what_it_asks(failed)
+                things.fail(failed, _FAILED, error)
+                own.tell_again(failed)

@@ -1,0 +1,191 @@
+"""Bandwidth packages: the list, a purchase with its price, one package, and what is done to it, told first."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from vmart.catalog import shop
+from vmart.kernel.errors import Refused
+from vmart.listings import packages
+from vmart.listings.views import PackageView
+from vmart.orders.packages import bandwidth, create, delete, members, rename
+from vmart.orders.packages.create import Cost, NewPackages
+from vmart.pages import shown_quote, wording
+from vmart.pages.table import Shown, listed
+from vmart.pricing.package import PackagePart
+from vmart.web import typed_tags
+from vmart.web.package_forms import NewPackage, PackageAddress, PackageName, PackageSpeed
+from vmart.web.package_tables import MEMBERS, PACKAGES
+from vmart.web.visitor import actor, customer, field
+
+
+@require_safe
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+    """The packages, newest first."""
+    found = packages.by_key(account_id, before=request.GET.get("before", ""))
+    return render(request, "web/packages/list.html", {"packages": Shown(PACKAGES, found, request)})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def buy(request: HttpRequest, account_id: int) -> HttpResponse:
+    """What is asked for stands in the address, the price beside it; then it is bought."""
+    typed = request.POST if request.method == "POST" else request.GET
+    form = NewPackage(typed if "zone" in typed else None)
+    here: dict[str, Any] = {"form": form, "token": shown_quote.new_token()}
+    if form.is_bound and form.is_valid():
+        try:
+            asked = _asked(form.cleaned_data)
+            cost = create.price(asked.region, asked.part)
+            if request.method == "POST":
+                if field(request.POST, "shown") == _in_form(cost) and shown_quote.is_token(field(request.POST, "form")):
+                    return _bought(request, account_id, asked)
+                messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+            here |= {"cost": cost, "asked": asked, "shown": _in_form(cost)}
+        except Refused as refused:
+            form.refuse(refused)
+    return render(request, "web/packages/buy.html", here, status=422 if form.is_bound and form.errors else 200)
+
+
+def _asked(typed: dict[str, Any]) -> NewPackages:
+    zone = shop.snapshot().zones.get(typed["zone"])
+    return NewPackages(
+        zone.region if zone else "", PackagePart(typed["bandwidth"]), zone=typed["zone"], name=typed["name"],
+        tags=typed_tags.read(typed["tags"]),
+    )  # fmt: skip
+
+
+def _in_form(cost: Cost) -> str:
+    return f"{cost.hourly}"
+
+
+def _bought(request: HttpRequest, account_id: int, asked: NewPackages) -> HttpResponse:
+    """The same form sent again buys nothing more."""
+    known = shown_quote.client_token(field(request.POST, "form"))
+    (made,) = create.create(actor(request, account_id), asked, client_token=known)
+    messages.success(request, _("Bought, and charged from now on; put addresses into it."))
+    return redirect("package", made)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """One package and what is in it; its name is changed here, the ways to all else lead on."""
+    package = _one(account_id, public_id)
+    form = PackageName(request.POST if request.method == "POST" else None, initial={"name": package.name})
+    if request.method == "POST" and form.is_valid():
+        try:
+            rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])
+        except Refused as refused:
+            form.refuse(refused)
+        else:
+            messages.success(request, _("The bandwidth package was renamed."))
+            return redirect("package", public_id)
+    busy = package.latest_operation_state == "OPERATING"
+    here = {
+        "package": package, "form": form, "members": listed(MEMBERS, package.members, request),
+        "busy": busy, "can_change": not busy and not package.off,
+        "faster": PackageSpeed(initial={"bandwidth": package.bandwidth_mbps}),
+        "free": PackageAddress(packages.joinable(account_id, package.zone)),
+        "cost": create.price(shop.snapshot().region_of(package.zone), PackagePart(package.bandwidth_mbps)),
+        "zone": shop.snapshot().zones[package.zone],
+    }  # fmt: skip
+    return render(request, "web/packages/package.html", here, status=422 if form.errors else 200)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Another speed, and what it costs."""
+    package = _one(account_id, public_id)
+    typed = request.POST if request.method == "POST" else request.GET
+    form = PackageSpeed(typed if "bandwidth" in typed else None, initial={"bandwidth": package.bandwidth_mbps})
+    if not form.is_bound or not form.is_valid():
+        return _told(request, package, None, act="bandwidth", form=form)
+    mbps = form.cleaned_data["bandwidth"]
+    try:
+        cost = create.price(shop.snapshot().region_of(package.zone), PackagePart(mbps))
+    except Refused as refused:
+        form.refuse(refused)
+        return _told(request, package, None, act="bandwidth", form=form)
+    return _told(
+        request, package, lambda: bandwidth.change(actor(request, account_id), public_id, mbps), act="bandwidth",
+        mbps=mbps, cost=cost, done=_("Its bandwidth is being changed."),
+    )  # fmt: skip
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def add(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """An address comes into it."""
+    package, who = _one(account_id, public_id), actor(request, account_id)
+    address = field(request.POST if request.method == "POST" else request.GET, "address")
+    return _told(
+        request, package, lambda: members.enter(who, public_id, [address]), act="add", address=address,
+        done=_("The address is in the bandwidth package; a machine that has it shares its speed within seconds."),
+    )  # fmt: skip
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def remove(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """An address leaves it."""
+    package, who = _one(account_id, public_id), actor(request, account_id)
+    address = field(request.POST if request.method == "POST" else request.GET, "address")
+    return _told(
+        request, package, lambda: members.leave(who, public_id, [address]), act="remove", address=address,
+        done=_("The address is out of the bandwidth package, and charged as before."),
+    )  # fmt: skip
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def end(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """It is deleted."""
+    package, who = _one(account_id, public_id), actor(request, account_id)
+    return _told(
+        request, package, lambda: delete.delete(who, public_id), act="delete",
+        done=_("The bandwidth package was deleted."), onward="packages",
+    )  # fmt: skip
+
+
+def _told(
+    request: HttpRequest,
+    package: PackageView,
+    do: Callable[[], None] | None,
+    *,
+    done: Any = "",
+    onward: str = "",
+    **here: Any,
+) -> HttpResponse:
+    """What the act means, and the button; sent, it is done, or refused with its sentence on the package's page."""
+    if request.method != "POST" or do is None:
+        status = 422 if "form" in here and here["form"].errors else 200
+        return render(request, "web/packages/act.html", {"package": package, **here}, status=status)
+    try:
+        do()
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("package", package.public_id)
+    messages.success(request, done)
+    return redirect(onward) if onward else redirect("package", package.public_id)
+
+
+def _one(account_id: int, public_id: str) -> PackageView:
+    package = packages.one(account_id, public_id)
+    if package is None:
+        raise Http404
+    return package
