@@ -158,7 +158,7 @@ def test_rates_of_the_close_are_the_listed_ones() -> None:
     assert steps == [(0, 5, Decimal("0.0693")), (5, None, Decimal("0.275"))]
     spot = [(r.tier_from_s, r.tier_to_s, r.rate) for r in rows if r.price_key == "ap-shanghai/spot/S5.SMALL1"]
     assert spot == [(0, None, Decimal("0.0308"))]
-    assert len(rows) == 2 * (12 + 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1)
+    assert len(rows) == 2 * (12 + 2 + 2 + 3 + 2 + 1 + 1 + 1 + 1 + 1)
     assert len({(r.price_key, r.step_from, r.tier_from_s) for r in rows}) == len(rows)
     assert all(row.rate == round(row.rate, 8) for row in rows)
 
