@@ -324,7 +324,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
             "ImageName": "n",
             "ImageUrl": f"https://files.example.com/web.tar.xz#sha256={'0' * 64}",
         },
-        14,
+        16,
     ),
     "DescribeImportImageOs": (lambda _: {}, 1),
     "DeleteImages": (lambda has: {"ImageIds": [has.image]}, 20),

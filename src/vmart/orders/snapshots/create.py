@@ -80,7 +80,8 @@ def create(actor: Actor, asked: NewSnapshot) -> str:
         snapshot = _write(disk, machine, asked, actor)
         new.give(actor.account, tagged.SNAPSHOT, [snapshot.public_id], asked.tags)
         things.events([snapshot], ACT, [{"disk": disk.public_id}], actor)
-        ends.decide(snapshot, asked.delete_at)
+        if asked.delete_at is not None:
+            ends.decide(snapshot, asked.delete_at)
         own.begin_disk(disk, machine, ACT, actor.request_id)
         is_on = machine is not None and machine.state == MachineState.RUNNING
         things.send(snapshot, KIND, turned_off=asked.turned_off and is_on)
