@@ -7,6 +7,7 @@ from tests.support import act_errors, api_pages
 from tests.support.act_errors import Refusal
 from vmart.api import services
 from vmart.api.registry import Action
+from vmart.orders import planned_end
 
 CVM, CBS = ("2017-03-12", "cvm"), ("2017-03-12", "cbs")
 
@@ -39,13 +40,18 @@ def test_what_an_act_refuses_and_what_it_calls() -> None:
         ("RunInstances", "LimitExceeded.UserSpotQuota", "The quota of spot machines in this zone is {quota}"),
         # of a function that is a member of an object
         ("RenewInstances", "UnsupportedOperation.InstanceChargeType", "{id} is postpaid: it has no term to renew."),
+        # by a table of codes, and by a name
+        ("EnterRescueMode", "UnsupportedOperation.InstanceStateEnterRescueMode", "The instance {id} is in rescue mode"),
+        ("RunInstances", planned_end._NOT_POSTPAID, "Only a postpaid machine can be ended at a time."),
+        # by what a caller gives
+        ("RenewInstances", "UnsupportedOperation.InstanceStateTerminating", "The instance {id} is {state}; it must be"),
         # of what completes a request before the act
         ("RunInstances", "InvalidParameterValue.LaunchTemplateIdNotExisted", "The launch template {id} does not"),
     ],
 )
 def test_what_is_reached_by_tables_objects_and_lambdas(name: str, code: str, sentence: str) -> None:
     found = act_errors.of(_action(name, *CVM))
-    assert [each.code for each in found if each.sentence.startswith(sentence)][:1] == [code]
+    assert code in [each.code for each in found if each.sentence.startswith(sentence)]
 
 
 def test_an_error_that_no_page_names_is_seen() -> None:

@@ -2,7 +2,8 @@
 
 From ``Action.do`` on every function that a function names is followed, and each ``Refused`` that is made on the way is
 told, with its code and its sentence. So it says all that may be answered, and now and then one that this action never
-gets to: a shared function refuses it of others. A code that is only known when it runs is told as that of its class.
+gets to: a shared function refuses it of others. A code that a table has is any of that table, one that callers
+give is any that is given; one that is only known when it runs is told as that of its class.
 What the published members refuse by themselves stands beside them (``api_pages``).
 """
 
@@ -34,14 +35,16 @@ def of(action: Action) -> list[Refusal]:
     """By code, then by sentence."""
     reached: set[Any] = set()
     todo = [action.do, *([action.completes.do] if action.completes else ())]
-    found: set[Refusal] = set()
     while todo:
         for function in _functions(todo.pop()):
             if function not in reached:
                 reached.add(function)
-                found |= set(_raised(function))
                 todo += _named(function)
-    return sorted(found)
+    given: dict[tuple[Any, str], set[str]] = {}
+    for function in reached:
+        for called, name, text in _given(function):
+            given.setdefault((called, name), set()).add(text)
+    return sorted({refusal for function in reached for refusal in _raised(function, given)})
 
 
 def _functions(value: Any) -> Iterator[Callable[..., Any]]:
@@ -104,18 +107,47 @@ def _named(function: Callable[..., Any]) -> list[Any]:
     return [value for value in meant if callable(value) or is_dataclass(value) or isinstance(value, dict)]
 
 
-def _raised(function: Callable[..., Any]) -> Iterator[Refusal]:
-    known = _known(function)
+@functools.cache
+def _given(function: Callable[..., Any]) -> list[tuple[Any, str, str]]:
+    """The texts that it gives to functions of ours: (function, parameter, text)."""
+    known, found = _known(function), []
+    for node in _nodes(function):
+        called = _meant(node.func, known) if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Call) and inspect.isfunction(called) and called.__module__.startswith("vmart."):
+            names = list(inspect.signature(called).parameters)
+            places = [*zip(names, node.args, strict=False), *((each.arg or "", each.value) for each in node.keywords)]
+            for name, said in places:
+                text = said.value if isinstance(said, ast.Constant) else _meant(said, known)
+                if text and isinstance(text, str):
+                    found.append((called, name, text))
+    return found
+
+
+def _raised(function: Callable[..., Any], given: dict[tuple[Any, str], set[str]]) -> Iterator[Refusal]:
+    known = {**_known(function), **{name: codes for (called, name), codes in given.items() if called is function}}
     for node in _nodes(function):
         if isinstance(node, ast.Call):
             kind = _meant(node.func, known)
             if isinstance(kind, type) and issubclass(kind, Refused):
-                yield Refusal(_code(node, kind), _sentence(node, known))
+                for code in _codes(node, kind, known):
+                    yield Refusal(code, _sentence(node, known))
 
 
-def _code(call: ast.Call, kind: type[Refused]) -> str:
+def _codes(call: ast.Call, kind: type[Refused], known: dict[str, Any]) -> set[str]:
+    """The code that it says, by a text, a name, what callers give or a table of several; else that of its class."""
     said = next((keyword.value for keyword in call.keywords if keyword.arg == "code"), None)
-    return str(said.value) if isinstance(said, ast.Constant) and said.value else kind.code
+    if isinstance(said, ast.Constant) and said.value:
+        return {str(said.value)}
+    if isinstance(said, ast.Subscript):
+        table = _meant(said.value, known)
+        return set(table.values()) if isinstance(table, dict) else {kind.code}
+    if isinstance(said, ast.Call) and isinstance(said.func, ast.Attribute) and said.func.attr == "get":
+        table = known.get(said.func.value.id) if isinstance(said.func.value, ast.Name) else None
+        return {*(table.values() if isinstance(table, dict) else ()), kind.code}
+    named = _meant(said, known) if said else None
+    if isinstance(named, set):  # a parameter, of which some callers may say nothing
+        return {*named, kind.code}
+    return {named if isinstance(named, str) else kind.code}
 
 
 def _sentence(call: ast.Call, known: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.http import HttpResponse
 from django.test import Client
 
@@ -80,9 +80,13 @@ class Visitor(Client):
 
 
 @functools.cache
-def _hashed() -> str:
+def _hashed_by(hasher: str) -> str:
     """PASSWORD as it is stored: a tenth of a second, once a process instead of once a visitor."""
-    return make_password(PASSWORD)
+    return make_password(PASSWORD, hasher=hasher)
+
+
+def _hashed() -> str:
+    return _hashed_by(get_hasher().algorithm)  # of the settings in force
 
 
 def customer(*, gift_minor: int = 100_000, **options: Any) -> Visitor:
