@@ -62,6 +62,12 @@ def test_the_route_table_of_each_vpc_is_told_with_its_subnets(client: Client, te
     (table,) = tables(Filters=[{"Name": "vpc-id", "Values": [first["VpcId"]]}])
     (subnet,) = client.call("DescribeSubnets", {"SubnetIds": [first["SubnetId"]]}).response["SubnetSet"]
     main = subnet["RouteTableId"]
+    assert subnet == {
+        **first, "SubnetName": "own", "CidrBlock": "10.8.1.0/24", "IsDefault": False, "EnableBroadcast": False,
+        "Zone": ZONE, "RouteTableId": main, "CreatedTime": "2026-03-10 10:00:00", "AvailableIpAddressCount": 253,
+        "Ipv6CidrBlock": "", "NetworkAclId": "", "IsRemoteVpcSnat": False, "TotalIpAddressCount": 253, "TagSet": [],
+        "CdcId": "", "IsCdcSubnet": 0,
+    }  # fmt: skip
     assert table == {
         "VpcId": first["VpcId"], "RouteTableId": main, "RouteTableName": "default",
         "AssociationSet": [{"SubnetId": first["SubnetId"], "RouteTableId": main}], "RouteSet": [], "Main": True,
