@@ -89,6 +89,23 @@ def test_the_route_table_of_each_vpc_is_told_with_its_subnets(client: Client, te
     assert [one["RouteTableId"] for one in tables(RouteTableIds=[main])] == [main]
 
 
+def test_new_subnets_are_told_as_they_are_listed(client: Client) -> None:
+    vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.8.0.0/16"}).response["Vpc"]["VpcId"]
+
+    def part(number: int) -> dict[str, str]:
+        return {"SubnetName": f"part {number}", "Zone": ZONE, "CidrBlock": f"10.8.{number}.0/24"}
+
+    one = client.call("CreateSubnet", {"VpcId": vpc, **part(1)}).response["Subnet"]
+    tags = {"Tags": [{"Key": "team", "Value": "a"}]}
+    two = client.call("CreateSubnets", {"VpcId": vpc, "Subnets": [part(2), part(3)], **tags}).response["SubnetSet"]
+    assert [(made["SubnetName"], len(made["TagSet"])) for made in (one, *two)] == [
+        ("part 1", 0), ("part 2", 1), ("part 3", 1),
+    ]  # fmt: skip
+    for made in (one, *two):
+        listed = client.call("DescribeSubnets", {"SubnetIds": [made["SubnetId"]]}).response["SubnetSet"]
+        assert listed == [made]
+
+
 # One rule, and rules that differ from it in one member each.
 _RULE: Rule = {"Protocol": "TCP", "Port": "22", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}
 _V6: Rule = {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": "2001:db8::/32", "Action": "ACCEPT"}
