@@ -426,3 +426,14 @@ def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Clie
     assert larger(DiskType="CLOUD_SSD")["Price"] == larger()["Price"]
     error = larger(DiskType="CLOUD_PREMIUM")["Error"]
     assert (error["Code"], error["Message"].partition(":")[0]) == ("UnsupportedOperation", "DataDisks.0.DiskType")
+
+
+def test_a_type_tells_what_a_month_and_a_year_of_it_cost(client: Client) -> None:
+    """45 a month, 0.87 of it with the term of a month, 0.69 with that of a year."""
+    wanted = {"zone": ZONE, "instance-charge-type": "PREPAID", "instance-type": "S5.SMALL1"}
+    asked = {"Filters": [{"Name": name, "Values": [value]} for name, value in wanted.items()]}
+    (told,) = client.call("DescribeZoneInstanceConfigInfos", asked).response["InstanceTypeQuotaSet"]
+    assert told["Price"] == {
+        "OriginalPrice": 45.0, "DiscountPrice": 39.15, "Discount": 87.0, "OriginalPriceOneYear": 540.0,
+        "DiscountPriceOneYear": 372.6, "DiscountOneYear": 69.0,
+    }  # fmt: skip
