@@ -389,6 +389,8 @@ def test_values_of_tags_by_the_page_and_tags_of_customers_alone(client: Client) 
     for page, values in (({}, ["a", "b"]), ({"Limit": 1}, ["a"]), ({"Limit": 1, "Offset": 1}, ["b"])):
         told = client.call("DescribeTagValues", {"TagKeys": ["team"], **page}, **where).response
         assert (told["TotalCount"], [tag["TagValue"] for tag in told["Tags"]]) == (2, values)
+    told = client.call("GetTags", {"TagKeys": ["team"]}, **where).response["Tags"]
+    assert told == [{"TagKey": "team", "TagValue": value, "Category": "Custom"} for value in "ab"]
     names = {"ResourceList": [f"qcs::cvm:ap-guangzhou:uin/:sg/{groups[0]}"]}
     tag = {"TagKey": "env", "TagValue": "test"}
     with nothing_written():
