@@ -62,6 +62,12 @@ def test_the_route_table_of_each_vpc_is_told_with_its_subnets(client: Client, te
     (table,) = tables(Filters=[{"Name": "vpc-id", "Values": [first["VpcId"]]}])
     (subnet,) = client.call("DescribeSubnets", {"SubnetIds": [first["SubnetId"]]}).response["SubnetSet"]
     main = subnet["RouteTableId"]
+    assert subnet == {
+        **first, "SubnetName": "own", "CidrBlock": "10.8.1.0/24", "IsDefault": False, "EnableBroadcast": False,
+        "Zone": ZONE, "RouteTableId": main, "CreatedTime": "2026-03-10 10:00:00", "AvailableIpAddressCount": 253,
+        "Ipv6CidrBlock": "", "NetworkAclId": "", "IsRemoteVpcSnat": False, "TotalIpAddressCount": 253, "TagSet": [],
+        "CdcId": "", "IsCdcSubnet": 0,
+    }  # fmt: skip
     assert table == {
         "VpcId": first["VpcId"], "RouteTableId": main, "RouteTableName": "default",
         "AssociationSet": [{"SubnetId": first["SubnetId"], "RouteTableId": main}], "RouteSet": [], "Main": True,
@@ -81,6 +87,23 @@ def test_the_route_table_of_each_vpc_is_told_with_its_subnets(client: Client, te
     ):
         assert [one["RouteTableId"] for one in tables(Filters=filters)] == found, filters
     assert [one["RouteTableId"] for one in tables(RouteTableIds=[main])] == [main]
+
+
+def test_new_subnets_are_told_as_they_are_listed(client: Client) -> None:
+    vpc = client.call("CreateVpc", {"VpcName": "own", "CidrBlock": "10.8.0.0/16"}).response["Vpc"]["VpcId"]
+
+    def part(number: int) -> dict[str, str]:
+        return {"SubnetName": f"part {number}", "Zone": ZONE, "CidrBlock": f"10.8.{number}.0/24"}
+
+    one = client.call("CreateSubnet", {"VpcId": vpc, **part(1)}).response["Subnet"]
+    tags = {"Tags": [{"Key": "team", "Value": "a"}]}
+    two = client.call("CreateSubnets", {"VpcId": vpc, "Subnets": [part(2), part(3)], **tags}).response["SubnetSet"]
+    assert [(made["SubnetName"], len(made["TagSet"])) for made in (one, *two)] == [
+        ("part 1", 0), ("part 2", 1), ("part 3", 1),
+    ]  # fmt: skip
+    for made in (one, *two):
+        listed = client.call("DescribeSubnets", {"SubnetIds": [made["SubnetId"]]}).response["SubnetSet"]
+        assert listed == [made]
 
 
 # One rule, and rules that differ from it in one member each.
@@ -366,6 +389,8 @@ def test_values_of_tags_by_the_page_and_tags_of_customers_alone(client: Client) 
     for page, values in (({}, ["a", "b"]), ({"Limit": 1}, ["a"]), ({"Limit": 1, "Offset": 1}, ["b"])):
         told = client.call("DescribeTagValues", {"TagKeys": ["team"], **page}, **where).response
         assert (told["TotalCount"], [tag["TagValue"] for tag in told["Tags"]]) == (2, values)
+    told = client.call("GetTags", {"TagKeys": ["team"]}, **where).response["Tags"]
+    assert told == [{"TagKey": "team", "TagValue": value, "Category": "Custom"} for value in "ab"]
     names = {"ResourceList": [f"qcs::cvm:ap-guangzhou:uin/:sg/{groups[0]}"]}
     tag = {"TagKey": "env", "TagValue": "test"}
     with nothing_written():
@@ -403,3 +428,14 @@ def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Clie
     assert larger(DiskType="CLOUD_SSD")["Price"] == larger()["Price"]
     error = larger(DiskType="CLOUD_PREMIUM")["Error"]
     assert (error["Code"], error["Message"].partition(":")[0]) == ("UnsupportedOperation", "DataDisks.0.DiskType")
+
+
+def test_a_type_tells_what_a_month_and_a_year_of_it_cost(client: Client) -> None:
+    """45 a month, 0.87 of it with the term of a month, 0.69 with that of a year."""
+    wanted = {"zone": ZONE, "instance-charge-type": "PREPAID", "instance-type": "S5.SMALL1"}
+    asked = {"Filters": [{"Name": name, "Values": [value]} for name, value in wanted.items()]}
+    (told,) = client.call("DescribeZoneInstanceConfigInfos", asked).response["InstanceTypeQuotaSet"]
+    assert told["Price"] == {
+        "OriginalPrice": 45.0, "DiscountPrice": 39.15, "Discount": 87.0, "OriginalPriceOneYear": 540.0,
+        "DiscountPriceOneYear": 372.6, "DiscountOneYear": 69.0,
+    }  # fmt: skip
