@@ -679,6 +679,8 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
         "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType", "ModifyAddressesBandwidth",
+        "CreateBandwidthPackage", "ModifyBandwidthPackageBandwidth", "AddBandwidthPackageResources",
+        "RemoveBandwidthPackageResources",
     }  # fmt: skip
     assert [action.name for action in ALL if action.buys and not action.writes] == []
     assert {action.rate for action in ALL} == {"", "run_per_s"} <= {"", *LEAST}

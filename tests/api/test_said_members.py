@@ -215,7 +215,7 @@ def _told_of(kept: dict[str, Any]) -> dict[str, Any]:
     return {
         **kept,
         "SystemDisk": {**kept["SystemDisk"], **plain},
-        "DataDisks": [{**disk, **plain} for disk in kept["DataDisks"]],
+        "DataDisks": [{**disk, **plain, "SnapshotId": ""} for disk in kept["DataDisks"]],
         "VirtualPrivateCloud": {**kept["VirtualPrivateCloud"], "AsVpcGateway": False},
     }
 
