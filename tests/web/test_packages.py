@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.urls import reverse
 
 from tests.support.actors import by
 from tests.support.shopper import owe
@@ -86,6 +87,17 @@ def test_a_zone_without_packages_says_so(visitor: Visitor) -> None:
     page = visitor.get(f"/packages/buy/?{ASKED}")
     answer = visitor.post("/packages/buy/", Form(page.content.decode(), "/packages/buy/").data)
     assert (answer.status_code, "cannot hold one speed over several machines" in text_of(answer)) == (422, True)
+
+
+def test_without_an_address_that_can_come_in_its_page_says_which_could(visitor: Visitor) -> None:
+    package = _buy(visitor)
+    shown = visitor.get(f"/packages/{package.public_id}/").content.decode()
+    assert "You have no address for it: an elastic one of its zone that is in no package" in shown
+    assert ('name="address"' in shown, f'href="{reverse("address_buy")}"' in shown) == (False, True)
+    eip = _address(visitor)
+    shown = visitor.get(f"/packages/{package.public_id}/").content.decode()
+    assert "You have no address for it" not in shown
+    assert re.findall(r'<option value="(eip-[^"]*)"', shown) == [eip.public_id]
 
 
 def test_addresses_come_in_and_leave_by_both_their_pages(visitor: Visitor, world: World) -> None:
