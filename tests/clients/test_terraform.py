@@ -303,3 +303,35 @@ def test_an_image_and_policies_of_snapshots_are_made_changed_and_destroyed(tofu:
     left = provider("cbs", "DescribeSnapshots")["SnapshotSet"]
     assert [snapshot["SnapshotId"] for snapshot in left] == snapshots
     provider("cbs", "DeleteSnapshots", {"SnapshotIds": snapshots})
+
+
+@pytest.mark.parametrize("tofu", ["shared_bandwidth.tf"], indirect=True)
+def test_addresses_share_a_bandwidth_that_is_changed_in_place(tofu: Tofu, access: Access) -> None:
+    provider = Provider(access)
+
+    def package() -> list[Any]:
+        asked = {"BandwidthPackageIds": [tofu.output()["package"]]}
+        (one,) = provider("vpc", "DescribeBandwidthPackages", asked)["BandwidthPackageSet"]
+        named = [one[name] for name in ("BandwidthPackageName", "Bandwidth", "ChargeType", "Status")]
+        return [*named, sorted(inside["ResourceId"] for inside in one["ResourceSet"])]
+
+    def of_team(team: str) -> list[str]:
+        asked = {"Filters": [{"Name": "tag:team", "Values": [team]}]}
+        found = provider("vpc", "DescribeBandwidthPackages", asked)["BandwidthPackageSet"]
+        return [one["BandwidthPackageId"] for one in found]
+
+    tofu.apply()
+    made = tofu.output()
+    front, back = made["addresses"]
+    both = sorted([front, back])
+    assert package() == ["shared", 10, "BANDWIDTH_POSTPAID_BY_DAY", "CREATED", both]
+    assert (of_team("a"), of_team("b")) == ([made["package"]], [])
+    tofu.apply(name="other", bandwidth=20, team="b")
+    assert package() == ["other", 20, "BANDWIDTH_POSTPAID_BY_DAY", "CREATED", both]
+    assert (of_team("a"), of_team("b")) == ([], [made["package"]])
+    tofu.apply(name="other", bandwidth=20, team="b", attached=False)
+    assert package()[4] == [back]
+    assert tofu.output() == made
+    tofu.destroy()
+    assert provider("vpc", "DescribeAddresses")["AddressSet"] == []
+    assert provider("vpc", "DescribeBandwidthPackages")["BandwidthPackageSet"] == []
