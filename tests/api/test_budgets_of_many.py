@@ -101,7 +101,7 @@ def test_queries_of_the_life_and_return_of_many_machines(many: Many, count: int)
     client, _, prepaid = many(count)
     for action, budget in [
         ("StopInstances", 6), ("StartInstances", 5), ("RenewInstances", 19), ("InquiryPriceTerminateInstances", 8),
-        ("TerminateInstances", 30),
+        ("TerminateInstances", 32),
         ("TerminateInstances", 7),
     ]:  # fmt: skip
         with statements() as made:
