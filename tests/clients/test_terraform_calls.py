@@ -520,7 +520,8 @@ def test_a_prepaid_machine_with_data_disks_in_its_own_network(provider: Provider
         subnet, "CidrBlock", "CreatedTime", "VpcId", "SubnetId", "RouteTableId", "CdcId", "SubnetName", "IsDefault",
         "EnableBroadcast", "Zone", "AvailableIpAddressCount",
     )  # fmt: skip
-    (group,) = provider("vpc", "DescribeSecurityGroups", everything)["SecurityGroupSet"]
+    groups = provider("vpc", "DescribeSecurityGroups", everything)["SecurityGroupSet"]
+    (group,) = [one for one in groups if one["IsDefault"]]
     assert needed(group, "SecurityGroupName", "SecurityGroupDesc", "ProjectId")[2] == "0"
 
     network = {"VpcId": vpc["VpcId"], "SubnetId": subnet["SubnetId"]}
