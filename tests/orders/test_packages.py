@@ -6,6 +6,7 @@ A Mbps of a package is 0.08 an hour; an address by traffic is 0.80 a GiB at a ma
 import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,7 @@ from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.listings import quotas
 from vmart.network.models import Eip, Package
 from vmart.orders import errors, sample, start, stop
+from vmart.orders.addresses import associate as binding
 from vmart.orders.addresses import bandwidth as of_address
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
@@ -53,6 +55,7 @@ from vmart.pricing.address import AddressPart
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
 from vmart.pricing.package import PackagePart
 from vmart.provisioning import zones
+from vmart.provisioning.zone_engines import engine_of
 from vmart.subscriptions.models import Item, Subscription
 from vmart.worker.models import Operation
 
@@ -385,6 +388,34 @@ def test_a_package_without_machines_is_faster_at_once(account: int) -> None:
         with nothing_written(), refused(OutOfRange, field="bandwidth_mbps"):
             bandwidth.change(by(account), package.public_id, mbps)
     assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["alone", "beside another"])
+def test_an_address_that_comes_to_a_machine_meanwhile_has_the_speed_of_the_row(
+    account: int, world: World, monkeypatch: pytest.MonkeyPatch, *, others: bool
+) -> None:
+    """Its engine is told the speed of before, and last."""
+    machine, package = buy_running(account), new_package(account)
+    if others:
+        inside(package, buy_running(account))
+    eip, engine = new_address(account, within(package)), engine_of(ZONE)
+    associate(by(account), eip.public_id, machine.public_id)
+
+    class Slow:
+        counters = engine.counters
+
+        def ensure_address(self, *told: Any) -> None:
+            bandwidth.change(by(account), package.public_id, 20)
+            work()
+            engine.ensure_address(*told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(binding, "engine_of", lambda _zone: Slow())
+        work()
+    Operation.objects.update(not_before=None)
+    work()
+    assert (again(eip).state, now(package).bandwidth_mbps) == ("BIND", 20)
+    assert shared(world, machine) == [(package.public_id, 20)]
 
 
 def test_a_speed_that_does_not_come_costs_nothing(account: int, world: World) -> None:

@@ -69,7 +69,6 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with own.outcome(operation, owner) as changed:
             if changed and things.is_under_way(changed, ACT):
                 _at_speed(changed, mbps)
-                own.tell_again(changed)
 
 
 def _tell(lane: str, package: Package, mbps: int) -> None:
@@ -90,6 +89,7 @@ def _at_speed(package: Package, mbps: int) -> None:
         hourly.in_force(package, _new(package, mbps))
     else:  # arrears came first: it is charged again at this speed
         agreed.agree(_new(package, mbps))
+    own.tell_again(package)
     things.event(package, "bandwidth_changed", old=old, new=mbps)
 
 

@@ -127,6 +127,9 @@ def led(package: Package) -> Sequence[tuple[Eip, Instance]]:
 
 
 def tell_again(package: Package) -> None:
-    """Whatever its machines were told meanwhile: in the end their engine knows what the row says. Part of the act."""
-    for _, machine in led(package):
-        address.send(machine)
+    """Whatever its machines were told meanwhile: in the end their engine knows what the row says. Part of the act.
+
+    Those too to which an address comes just now, or that it leaves: what is under way there was read before.
+    """
+    having = members(package).filter(instance__state__in=ALIVE).select_related("instance")
+    address.send_all([eip.instance for eip in having if eip.instance is not None])
