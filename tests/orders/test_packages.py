@@ -488,6 +488,27 @@ def test_arrears_that_last_end_it(account: int, test_clock: BusinessClock) -> No
     assert list(reconcile()) == []
 
 
+def test_an_address_that_its_engine_has_not_heard_of_is_charged_as_before_when_arrears_end_the_package(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    machine, package = buy_running(account), new_package(account)
+    eip = bound(account, machine, by_bandwidth(5))
+    enter(by(account), package.public_id, [eip.public_id])
+    world.fail("ensure_address", times=12)
+    owe(account)
+    for _ in range(14):
+        work()
+        Operation.objects.update(not_before=None)
+    release_at = now(package).subscription.release_at
+    assert (latest(eip)[2], release_at is not None) == ("OPERATING", True)
+    test_clock.set(release_at)
+    work()
+    assert (now(package).state, again(eip).package_id) == ("GONE", None)
+    Operation.objects.filter(kind="address_package").update(attention=False, not_before=None)
+    work()
+    assert again(eip).internet_charge_type == BANDWIDTH
+
+
 def test_it_is_called_otherwise(account: int) -> None:
     package = new_package(account)
     rename(by(account), package.public_id, "back_2")

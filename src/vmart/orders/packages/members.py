@@ -123,8 +123,11 @@ def _tell(lane: str, eip: Eip) -> list[sample.Read]:
 
 
 def _mode(eip: Eip) -> str:
-    """How it is charged when what is under way is in force."""
-    return BANDWIDTH_PACKAGE if eip.package_id is not None else eip.charged_outside
+    """How it is charged when what is under way is in force.
+
+    As it is where the package that it was to come into has ended meanwhile.
+    """
+    return BANDWIDTH_PACKAGE if eip.package_id is not None else eip.charged_outside or eip.internet_charge_type
 
 
 def _in_force(eip: Eip) -> None:
