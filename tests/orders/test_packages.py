@@ -245,7 +245,7 @@ def test_an_idle_one_comes_in_at_once_and_pays_for_being_idle(account: int, worl
     disassociate(by(account), eip.public_id)
     work()
     assert (_terms(eip), shared(world, machine)) == ((IN_PACKAGE, [("idle", "hour", 1)]), [None])
-    assert [one[0] for one in segments_of(eip)] == ["idle", "idle", "idle"]
+    assert [one[0] for one in segments_of(eip)] == ["idle", "idle"]
     assert list(reconcile()) == []
 
 

@@ -219,7 +219,7 @@ def set_aside(eip: Eip, wanted_part: AddressPart | None = None) -> None:
     wanted = hold_minor(
         [bound_hourly(wanted_part or part(eip), prices(eip.zone_id))], exponent(shop.snapshot().currency)
     )
-    if wanted <= held_minor(eip):
+    if not wanted or wanted <= held_minor(eip):
         return
     with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
         "One hour of {id} at a machine is set aside: {needed} are needed and {available} are available.",
