@@ -13,7 +13,7 @@ from vmart.engines.contract import Share
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.network.models import Package
-from vmart.orders import agreed, hourly, things
+from vmart.orders import hourly, things
 from vmart.orders.addresses.own import paying, prices
 from vmart.orders.agreed import New
 from vmart.orders.hourly import Hours
@@ -85,10 +85,7 @@ def _at_speed(package: Package, mbps: int) -> None:
     """It is in force: from this second on that is what is charged. Belongs into the act."""
     old = package.bandwidth_mbps
     own.succeed(package, bandwidth_mbps=mbps)
-    if package.subscription.isolated_at is None:
-        hourly.in_force(package, _new(package, mbps))
-    else:  # arrears came first: it is charged again at this speed
-        agreed.agree(_new(package, mbps))
+    hourly.in_force(package, _new(package, mbps))  # arrears wait for it
     own.tell_again(package)
     things.event(package, "bandwidth_changed", old=old, new=mbps)
 
@@ -98,7 +95,6 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
     for operation in batch:
         with own.outcome(operation, owner) as failed:
             if failed and things.is_under_way(failed, ACT):
-                if failed.subscription.isolated_at is None:
-                    hourly.hold_what_it_asks(failed)
+                hourly.hold_what_it_asks(failed)
                 things.fail(failed, _FAILED, error)
                 own.tell_again(failed)
