@@ -32,6 +32,7 @@ from tests.support.quotas import one as quota
 from tests.support.shopper import ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
+from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
@@ -356,6 +357,16 @@ def test_what_cannot_be_bought_in_one_is_refused(account: int) -> None:
     ):  # fmt: skip
         with nothing_written(), refused(error, field=field):
             new_address(account, replace(by_traffic(), **asked))  # type: ignore[arg-type]
+
+
+def test_none_is_bought_in_one_where_nothing_is_sold_any_more(account: int) -> None:
+    package = new_package(account)
+    Zone.objects.filter(code=ZONE).update(on_sale=False)
+    shop.refresh()
+    with nothing_written(), refused(errors.UnknownZone, field="zone"):
+        new_address(account, within(package))
+    with nothing_written(), refused(errors.UnknownZone, field="zone"):
+        new_package(account)
 
 
 def test_a_package_is_faster_within_seconds_and_charged_from_then_on(
