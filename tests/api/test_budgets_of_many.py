@@ -162,7 +162,7 @@ def test_queries_of_many_addresses_that_come_into_a_package_and_leave_it(
         assert "Error" not in client.call("AssociateAddress", {"AddressId": eip, "InstanceId": machine}).response
     work()
     for action, idle_budget, bound_budget in [
-        ("AddBandwidthPackageResources", 13, 14), ("RemoveBandwidthPackageResources", 11, 12)
+        ("AddBandwidthPackageResources", 14, 15), ("RemoveBandwidthPackageResources", 11, 12)
     ]:  # fmt: skip
         with statements() as made:
             answer = client.call(action, {"BandwidthPackageId": package, "ResourceIds": eips}).response

@@ -191,6 +191,27 @@ def test_there_is_none_where_hosts_cannot_share_a_speed(account: int) -> None:
         create(by(account), of_mbps(zone=""))
 
 
+def test_one_is_of_no_use_where_hosts_can_share_a_speed_no_more(account: int) -> None:
+    """Its zone has another engine by now; out of it, and deleted, it can be."""
+    package, machine = new_package(account), buy_running(account)
+    eip, other = new_address(account, within(package)), new_address(account)
+    Zone.objects.filter(code=ZONE).update(capabilities={"shared_bandwidth": False})
+    for act in (
+        lambda: associate(by(account), eip.public_id, machine.public_id),
+        lambda: enter(by(account), package.public_id, [other.public_id]),
+        lambda: bandwidth.change(by(account), package.public_id, 20),
+        lambda: new_address(account, within(package)),
+    ):
+        with nothing_written(), refused(errors.NoPackages, field="packages", code="UnsupportedOperation", match=ZONE):
+            act()
+    leave(by(account), package.public_id, [eip.public_id])
+    delete(by(account), package.public_id)
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    assert (_terms(eip), now(package).state) == ((TRAFFIC, [("traffic", "traffic", 5)]), "GONE")
+    assert list(reconcile()) == []
+
+
 def test_a_package_is_where_the_account_has_addresses(account: int) -> None:
     new_address(account)
     assert new_package(account, of_mbps(zone="")).zone_id == ZONE

@@ -127,7 +127,7 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
 
     Raises the refusals of ``price``, UnknownZone, BadAddressName, BadTag, TooManyTags, AccountFrozen, InArrears,
     QuotaReached, NoAddress, InsufficientBalance, TokenReused, UnknownPackage, PackageBusy, PackageInArrears,
-    PackageFull, PackageElsewhere.
+    PackageFull, PackageElsewhere, NoPackages.
     """
     fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():

@@ -29,7 +29,7 @@ _FAILED = "The bandwidth could not be changed; it is as before."
 
 
 def change(actor: Actor, package_id: str, mbps: int) -> None:
-    """Accept it. Raises UnknownPackage, PackageBusy, PackageInArrears, OutOfRange, InsufficientBalance."""
+    """Accept it. Raises UnknownPackage, PackageBusy, PackageInArrears, NoPackages, OutOfRange, InsufficientBalance."""
     with db.act():
         package = own.lock(actor.account, package_id)
         refuse(package, mbps)
@@ -47,6 +47,7 @@ def refuse(package: Package, mbps: int) -> None:
     """What is refused of a package as it stands."""
     own.refuse_busy(package)
     own.refuse_stopped(package)
+    own.refuse_not_held(package.zone_id)
     PackagePart(mbps).check(books.current_book(shop.snapshot().generation), prices(package.zone_id))
 
 

@@ -138,10 +138,7 @@ def _zone(account_id: int, asked: NewPackages) -> str:
     """Where nobody says it: of zones that hold a shared speed, where the account has most addresses, most machines."""
     found = db.rows(_ZONE, account=account_id, region=asked.region, zone=asked.zone)
     if not found:
-        raise errors.NoPackages(
-            "There are no bandwidth packages in {where}: its hosts cannot hold one speed over several machines.",
-            field="zone", where=asked.zone or asked.region,
-        )  # fmt: skip
+        raise own.not_held(asked.zone or asked.region, "zone")
     return str(found[0]["code"])
 
 

@@ -31,8 +31,8 @@ KIND, ENTER, LEAVE = "address_package", own_address.ENTER, own_address.LEAVE
 def enter(actor: Actor, package_id: str, eip_ids: Sequence[str]) -> None:
     """Accept it, all or none.
 
-    Raises UnknownPackage, PackageBusy, PackageInArrears, PackageFull, PackageElsewhere, UnknownEip, EipBusy,
-    EipInArrears, EipWrongState, EipCharged, InPackage, and of their machines Busy, WrongState.
+    Raises UnknownPackage, PackageBusy, PackageInArrears, PackageFull, PackageElsewhere, NoPackages, UnknownEip,
+    EipBusy, EipInArrears, EipWrongState, EipCharged, InPackage, and of their machines Busy, WrongState.
     """
     with db.act():
         eips = own_address.lock(actor.account, eip_ids)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from django.db.models import QuerySet
 
+from vmart.catalog.models import Zone
 from vmart.instances.models import ALIVE, Instance
 from vmart.kernel import db
 from vmart.kernel.text import sayable
@@ -77,10 +78,25 @@ def refuse_stopped(package: Package) -> None:
     m.refuse_in_arrears([package])
 
 
+def not_held(where: str, field: str) -> errors.NoPackages:
+    """Of a zone, or a region, whose hosts cannot hold a shared speed."""
+    return errors.NoPackages(
+        "There are no bandwidth packages in {where}: its hosts cannot hold one speed over several machines.",
+        field=field, where=where,
+    )  # fmt: skip
+
+
+def refuse_not_held(zone: str) -> None:
+    """Raise NoPackages where the hosts of a package's zone can hold its speed no more, as with another engine."""
+    if not Zone.objects.values_list("capabilities", flat=True).get(code=zone).get("shared_bandwidth"):
+        raise not_held(zone, "packages")
+
+
 def refuse_use(package: Package, count: int) -> None:
     """What is refused of a package alone into which so many addresses are to come."""
     refuse_busy(package)
     refuse_stopped(package)
+    refuse_not_held(package.zone_id)
     held = members(package).count()
     if held + count > MOST:
         raise errors.PackageFull(
