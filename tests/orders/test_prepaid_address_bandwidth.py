@@ -17,10 +17,11 @@ from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
+from vmart.kernel import db
 from vmart.kernel.clock import UTC
 from vmart.kernel.errors import InvalidParameter, LimitExceeded
 from vmart.network.models import Eip
-from vmart.orders import actions, errors
+from vmart.orders import actions, errors, paid
 from vmart.orders.addresses.allocate import NewAddresses
 from vmart.orders.addresses.bandwidth import UPGRADE, Faster, change, reckon
 from vmart.orders.addresses.give_back import quote_refund
@@ -110,6 +111,18 @@ def test_more_of_a_bound_one_is_paid_when_it_is_in_force(account: int) -> None:
     assert (again(eip).bandwidth_mbps, _terms(eip)) == (10, [("month", 10)])
     assert lines(eip)[1] == ("faster_address", "delivered", 45_900, 0)
     assert list(reconcile()) == []
+
+
+def test_none_is_faster_by_an_order_that_waits_for_it_no_more(account: int) -> None:
+    """It would be so for nothing."""
+    eip = bound(account, buy_running(account), by_month())
+    change(by(account), [eip.public_id], 10)
+    order = Order.objects.get(action="faster_address")
+    with db.act():
+        paid.give_up(order.id, eip.id, "by hand")
+    work()
+    assert (latest(eip)[2], again(eip).bandwidth_mbps, _terms(eip)) == ("OPERATING", 5, [("month", 5)])
+    assert Operation.objects.filter(kind="address_bandwidth", subject_id=eip.id).exists()
 
 
 def test_one_that_is_not_made_faster_costs_nothing(account: int, world: World) -> None:
