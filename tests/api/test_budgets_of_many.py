@@ -16,6 +16,7 @@ from tests.support.shopper import work
 from tests.support.statements import statements
 from vmart.instances.models import Instance
 from vmart.placement.models import Allocation, Host
+from vmart.provisioning import zones
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -138,6 +139,33 @@ def test_queries_of_the_life_of_many_addresses_by_the_month(
         test_clock.advance(seconds=1)
         with statements() as made:
             answer = client.call(action, {"AddressIds": eips, **members}).response
+        assert "Error" not in answer, answer
+        assert len(made) <= (bound_budget if bound else idle_budget), (action, len(made), made)
+        work()
+
+
+@pytest.mark.parametrize("count", [1, 10])
+@pytest.mark.parametrize("bound", [False, True], ids=["idle", "bound"])
+def test_queries_of_many_addresses_that_come_into_a_package_and_leave_it(
+    delivering: None, count: int, *, bound: bool
+) -> None:
+    zones.check("ap-guangzhou-4")
+    client, account_id = open_customer("many", credit_minor=100_000_000)
+    quotas.one(account_id, addresses_per_region=count, postpaid_per_zone=count)
+    machines = client.call("RunInstances", {**BARE, "InstanceCount": count}).response["InstanceIdSet"]
+    work()
+    package = client.call(
+        "CreateBandwidthPackage", {"ChargeType": "BANDWIDTH_POSTPAID_BY_DAY", "InternetMaxBandwidth": 10}
+    ).response["BandwidthPackageId"]
+    eips = client.call("AllocateAddresses", {"AddressCount": count}).response["AddressSet"]
+    for eip, machine in zip(eips, machines, strict=True) if bound else ():
+        assert "Error" not in client.call("AssociateAddress", {"AddressId": eip, "InstanceId": machine}).response
+    work()
+    for action, idle_budget, bound_budget in [
+        ("AddBandwidthPackageResources", 14, 15), ("RemoveBandwidthPackageResources", 11, 12)
+    ]:  # fmt: skip
+        with statements() as made:
+            answer = client.call(action, {"BandwidthPackageId": package, "ResourceIds": eips}).response
         assert "Error" not in answer, answer
         assert len(made) <= (bound_budget if bound else idle_budget), (action, len(made), made)
         work()

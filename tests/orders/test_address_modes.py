@@ -40,6 +40,7 @@ from vmart.kernel.clock import UTC
 from vmart.kernel.errors import InvalidParameter, InvalidValue, LimitExceeded, MissingParameter
 from vmart.network.models import Eip
 from vmart.orders import actions, errors, renew_flag, sample
+from vmart.orders.addresses.bandwidth import change as of_speed
 from vmart.orders.addresses.mode import CONVERSION, ToMonth, change, worth
 from vmart.orders.addresses.renew import ACT as RENEWAL
 from vmart.orders.credit import credit
@@ -245,3 +246,16 @@ def test_in_arrears_or_busy_nothing_is_changed(account: int) -> None:
         change(by(account), other.public_id, AddressPart(BANDWIDTH, 5))
     with refused(errors.EipBusy, field="addresses"), nothing_written():
         RENEWAL.order(by(account), Renewal([other.public_id]))
+
+
+@pytest.mark.parametrize("mode", [TRAFFIC, BANDWIDTH])
+def test_one_that_was_paid_ahead_is_held_for_as_any_other_afterwards(account: int, mode: str) -> None:
+    """Nothing was held while it was paid ahead; by traffic nothing is at a machine either, and yet it can be."""
+    eip = bound(account, buy_running(account), by_month())
+    change(by(account), eip.public_id, AddressPart(mode, 5))
+    work()
+    assert list(reconcile()) == []
+    of_speed(by(account), [eip.public_id], 8)
+    work()
+    assert (latest(eip), again(eip).bandwidth_mbps) == (("BIND", "ModifyAddressesBandwidth", "SUCCESS"), 8)
+    assert list(reconcile()) == []

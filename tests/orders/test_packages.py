@@ -6,6 +6,7 @@ A Mbps of a package is 0.08 an hour; an address by traffic is 0.80 a GiB at a ma
 import datetime as dt
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ from tests.support.quotas import one as quota
 from tests.support.shopper import ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
+from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
@@ -39,6 +41,7 @@ from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.listings import quotas
 from vmart.network.models import Eip, Package
 from vmart.orders import errors, sample, start, stop
+from vmart.orders.addresses import associate as binding
 from vmart.orders.addresses import bandwidth as of_address
 from vmart.orders.addresses.associate import associate
 from vmart.orders.addresses.disassociate import disassociate
@@ -53,6 +56,7 @@ from vmart.pricing.address import AddressPart
 from vmart.pricing.errors import ChargeTypeNotSold, OutOfRange, UnknownChargeType
 from vmart.pricing.package import PackagePart
 from vmart.provisioning import zones
+from vmart.provisioning.zone_engines import engine_of
 from vmart.subscriptions.models import Item, Subscription
 from vmart.worker.models import Operation
 
@@ -187,6 +191,27 @@ def test_there_is_none_where_hosts_cannot_share_a_speed(account: int) -> None:
         create(by(account), of_mbps(zone=""))
 
 
+def test_one_is_of_no_use_where_hosts_can_share_a_speed_no_more(account: int) -> None:
+    """Its zone has another engine by now; out of it, and deleted, it can be."""
+    package, machine = new_package(account), buy_running(account)
+    eip, other = new_address(account, within(package)), new_address(account)
+    Zone.objects.filter(code=ZONE).update(capabilities={"shared_bandwidth": False})
+    for act in (
+        lambda: associate(by(account), eip.public_id, machine.public_id),
+        lambda: enter(by(account), package.public_id, [other.public_id]),
+        lambda: bandwidth.change(by(account), package.public_id, 20),
+        lambda: new_address(account, within(package)),
+    ):
+        with nothing_written(), refused(errors.NoPackages, field="packages", code="UnsupportedOperation", match=ZONE):
+            act()
+    leave(by(account), package.public_id, [eip.public_id])
+    delete(by(account), package.public_id)
+    associate(by(account), eip.public_id, machine.public_id)
+    work()
+    assert (_terms(eip), now(package).state) == ((TRAFFIC, [("traffic", "traffic", 5)]), "GONE")
+    assert list(reconcile()) == []
+
+
 def test_a_package_is_where_the_account_has_addresses(account: int) -> None:
     new_address(account)
     assert new_package(account, of_mbps(zone="")).zone_id == ZONE
@@ -242,7 +267,7 @@ def test_an_idle_one_comes_in_at_once_and_pays_for_being_idle(account: int, worl
     disassociate(by(account), eip.public_id)
     work()
     assert (_terms(eip), shared(world, machine)) == ((IN_PACKAGE, [("idle", "hour", 1)]), [None])
-    assert [one[0] for one in segments_of(eip)] == ["idle", "idle", "idle"]
+    assert [one[0] for one in segments_of(eip)] == ["idle", "idle"]
     assert list(reconcile()) == []
 
 
@@ -355,6 +380,16 @@ def test_what_cannot_be_bought_in_one_is_refused(account: int) -> None:
             new_address(account, replace(by_traffic(), **asked))  # type: ignore[arg-type]
 
 
+def test_none_is_bought_in_one_where_nothing_is_sold_any_more(account: int) -> None:
+    package = new_package(account)
+    Zone.objects.filter(code=ZONE).update(on_sale=False)
+    shop.refresh()
+    with nothing_written(), refused(errors.UnknownZone, field="zone"):
+        new_address(account, within(package))
+    with nothing_written(), refused(errors.UnknownZone, field="zone"):
+        new_package(account)
+
+
 def test_a_package_is_faster_within_seconds_and_charged_from_then_on(
     account: int, world: World, test_clock: BusinessClock
 ) -> None:
@@ -385,6 +420,34 @@ def test_a_package_without_machines_is_faster_at_once(account: int) -> None:
         with nothing_written(), refused(OutOfRange, field="bandwidth_mbps"):
             bandwidth.change(by(account), package.public_id, mbps)
     assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["alone", "beside another"])
+def test_an_address_that_comes_to_a_machine_meanwhile_has_the_speed_of_the_row(
+    account: int, world: World, monkeypatch: pytest.MonkeyPatch, *, others: bool
+) -> None:
+    """Its engine is told the speed of before, and last."""
+    machine, package = buy_running(account), new_package(account)
+    if others:
+        inside(package, buy_running(account))
+    eip, engine = new_address(account, within(package)), engine_of(ZONE)
+    associate(by(account), eip.public_id, machine.public_id)
+
+    class Slow:
+        counters = engine.counters
+
+        def ensure_address(self, *told: Any) -> None:
+            bandwidth.change(by(account), package.public_id, 20)
+            work()
+            engine.ensure_address(*told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(binding, "engine_of", lambda _zone: Slow())
+        work()
+    Operation.objects.update(not_before=None)
+    work()
+    assert (again(eip).state, now(package).bandwidth_mbps) == ("BIND", 20)
+    assert shared(world, machine) == [(package.public_id, 20)]
 
 
 def test_a_speed_that_does_not_come_costs_nothing(account: int, world: World) -> None:
@@ -455,6 +518,27 @@ def test_arrears_that_last_end_it(account: int, test_clock: BusinessClock) -> No
     assert (latest(eip)[0], again(eip).package_id) == ("GONE", None)
     assert Subscription.objects.get(pk=package.pk).release_at == release_at
     assert list(reconcile()) == []
+
+
+def test_an_address_that_its_engine_has_not_heard_of_is_charged_as_before_when_arrears_end_the_package(
+    account: int, world: World, test_clock: BusinessClock
+) -> None:
+    machine, package = buy_running(account), new_package(account)
+    eip = bound(account, machine, by_bandwidth(5))
+    enter(by(account), package.public_id, [eip.public_id])
+    world.fail("ensure_address", times=12)
+    owe(account)
+    for _ in range(14):
+        work()
+        Operation.objects.update(not_before=None)
+    release_at = now(package).subscription.release_at
+    assert (latest(eip)[2], release_at is not None) == ("OPERATING", True)
+    test_clock.set(release_at)
+    work()
+    assert (now(package).state, again(eip).package_id) == ("GONE", None)
+    Operation.objects.filter(kind="address_package").update(attention=False, not_before=None)
+    work()
+    assert again(eip).internet_charge_type == BANDWIDTH
 
 
 def test_it_is_called_otherwise(account: int) -> None:

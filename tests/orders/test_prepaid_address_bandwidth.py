@@ -17,10 +17,11 @@ from vmart.config.reconcile import reconcile
 from vmart.customers.models import Account
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
+from vmart.kernel import db
 from vmart.kernel.clock import UTC
 from vmart.kernel.errors import InvalidParameter, LimitExceeded
 from vmart.network.models import Eip
-from vmart.orders import actions, errors
+from vmart.orders import actions, errors, paid
 from vmart.orders.addresses.allocate import NewAddresses
 from vmart.orders.addresses.bandwidth import UPGRADE, Faster, change, reckon
 from vmart.orders.addresses.give_back import quote_refund
@@ -112,6 +113,18 @@ def test_more_of_a_bound_one_is_paid_when_it_is_in_force(account: int) -> None:
     assert list(reconcile()) == []
 
 
+def test_none_is_faster_by_an_order_that_waits_for_it_no_more(account: int) -> None:
+    """It would be so for nothing."""
+    eip = bound(account, buy_running(account), by_month())
+    change(by(account), [eip.public_id], 10)
+    order = Order.objects.get(action="faster_address")
+    with db.act():
+        paid.give_up(order.id, eip.id, "by hand")
+    work()
+    assert (latest(eip)[2], again(eip).bandwidth_mbps, _terms(eip)) == ("OPERATING", 5, [("month", 5)])
+    assert Operation.objects.filter(kind="address_bandwidth", subject_id=eip.id).exists()
+
+
 def test_one_that_is_not_made_faster_costs_nothing(account: int, world: World) -> None:
     eip = bound(account, buy_running(account), by_month())
     cash, held = purses(account)["cash"], purses(account)["held"]
@@ -188,6 +201,36 @@ def test_less_gives_back_what_the_rest_is_worth_more(account: int, test_clock: B
     assert event.detail == {"old": 10, "new": 5, "refund_minor": 11_005}
     assert Account.objects.get(id=account).free_return_used_at is None
     assert list(reconcile()) == []
+
+
+def test_several_become_slower_by_one_order_as_each_would_alone(account: int, test_clock: BusinessClock) -> None:
+    """After 10 days back to 5 Mbps: 110.05 of 10 Mbps, of 20 Mbps 1,465.00 − 240 × 4.065 − 79.35."""
+    pay(account, 100_000)
+    alone = open_purse("alone", cash_minor=300_000)
+    pairs = [(_bought(owner, by_month(10)), _bought(owner, by_month(20))) for owner in (account, alone)]
+    test_clock.advance(days=10)
+    for owner, (ten, twenty) in zip((account, alone), pairs, strict=True):
+        cash, names = purses(owner)["cash"], [[ten.public_id, twenty.public_id]]
+        for several in names if owner == account else [[ten.public_id], [twenty.public_id]]:
+            change(by(owner), several, 5)
+        assert purses(owner)["cash"] - cash == 11_005 + 41_005
+    orders = Order.objects.filter(action="downgrade").order_by("id")
+    assert list(orders.values_list("account_id", "count", "total_minor")) == [
+        (account, 2, 15_870), (alone, 1, 7_935), (alone, 1, 7_935),
+    ]  # fmt: skip
+    test_clock.advance(days=5)
+    told = [[quote_refund(eip.account_id, [eip.public_id])[0].refund_minor for eip in pair] for pair in pairs]
+    assert told[0] == told[1]
+    assert [lines(eip) for eip in pairs[0]] == [lines(eip) for eip in pairs[1]]
+    assert list(reconcile()) == []
+
+
+def test_none_of_several_becomes_slower_where_one_cannot(account: int) -> None:
+    often, other = _bought(account, by_month(10)), _bought(account, by_month(10))
+    for mbps in (9, 8, 7, 6, 5):
+        change(by(account), [often.public_id], mbps)
+    with refused(LimitExceeded, field="addresses", match=often.public_id), nothing_written():
+        change(by(account), [other.public_id, often.public_id], 4)
 
 
 def test_less_of_a_bound_one_comes_back_when_it_is_in_force(account: int) -> None:

@@ -6,16 +6,22 @@ import pytest
 from django.urls import reverse
 
 from tests.support.actors import by
+from tests.support.business_clock import BusinessClock
 from tests.support.shopper import owe
 from tests.web.visiting import ZONE, Form, Visitor, customer, text_of, work
 from vmart.catalog.models import Zone
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
+from vmart.kernel import db
+from vmart.kernel.clock import HOUR
 from vmart.network.models import Eip, Package
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
 from vmart.orders.packages.members import enter
+from vmart.pricing import books
 from vmart.pricing.address import AddressPart
+from vmart.pricing.book import parse_book
+from vmart.pricing.models import Book
 from vmart.provisioning import zones
 
 ASKED = f"zone={ZONE}&bandwidth=10&name=front"
@@ -178,3 +184,17 @@ def test_arrears_are_told(visitor: Visitor) -> None:
     page = text_of(visitor.get(f"/packages/{package.public_id}/"))
     assert ("It is off, because the account is in arrears." in page, "Put an address into it" in page) == (True, False)
     assert "Off for arrears" in text_of(visitor.get("/packages/"))
+
+
+def test_the_page_of_one_stays_where_so_fast_a_one_is_sold_no_more(visitor: Visitor, test_clock: BusinessClock) -> None:
+    there = f"/packages/{_buy(visitor).public_id}/"
+    row = Book.objects.latest("effective_at")
+    changed = row.document | {"version": row.version + 1, "effective_at": test_clock.at.isoformat()}
+    changed["sales"] = changed["sales"] | {"postpaid_mbps_max": 5}
+    with db.act():
+        books.publish(parse_book(changed), test_clock.at - HOUR)
+    books.forget()
+    page = text_of(visitor.get(there))
+    assert ("10 Mbps" in page, "¥0.80" in page) == (True, True)
+    assert visitor.get(f"{there}bandwidth/?bandwidth=10").status_code == 422
+    assert "5 Mbps" in _press(visitor, f"{there}bandwidth/?bandwidth=5")

@@ -72,8 +72,8 @@ _CHECKS = (
     ),
     (
         "a subscription names a hold that is not pending",
-        "SELECT b.public_id, h.state FROM subscriptions_subscription b JOIN ledger_hold h ON h.id = b.hold_id"
-        " WHERE h.state <> 'pending'",
+        "SELECT b.public_id, h.state FROM subscriptions_subscription b LEFT JOIN ledger_hold h ON h.id = b.hold_id"
+        " WHERE b.hold_id IS NOT NULL AND h.state IS DISTINCT FROM 'pending'",
     ),
     (
         "a postpaid subscription that is charged for has no hold",

@@ -20,7 +20,12 @@ KIND = "address"
 
 def send(machine: Instance) -> None:
     """Queue it. Belongs into the act's transaction."""
-    m.send(machine, KIND)
+    send_all([machine])
+
+
+def send_all(machines: Sequence[Instance]) -> None:
+    """The same for several of one account."""
+    m.send_all(machines, KIND)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

@@ -78,8 +78,12 @@ def or_refuse(refusal: Callable[[str, str], Refused]) -> Iterator[None]:
 
 
 def shrink(subscriptions: Sequence[Subscription], wanted_minor: Sequence[int | None]) -> None:
-    """Smaller holds in the place of those there: at most what was held, all of it where None. Never refused."""
+    """Smaller holds in the place of those there: at most what was held, all of it where None. Never refused.
+
+    Each has a hold.
+    """
     before = [each.hold_id for each in subscriptions]
+    assert None not in before
     _renumber(subscriptions)
     db.rows(
         "SELECT fn.ledger_shrink(line.hold, line.new, least(line.wanted, held.floating_minor), %s)"

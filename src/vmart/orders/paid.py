@@ -58,10 +58,13 @@ def deliver(order_id: int, bundle: int, period: tuple[dt.datetime, dt.datetime] 
 
 
 def deliver_all(order_id: int, bundles: Sequence[int]) -> None:
-    """The same for several at once."""
+    """The same for several at once. Raises Line.DoesNotExist where one of them has no line that waits for this."""
     db.require_transaction()
-    lines = Line.objects.filter(order_id=order_id, subscription_id__in=bundles, state=Line.State.DELIVERING)
-    _deliver(order_id, list(lines.order_by("number")))
+    found = Line.objects.filter(order_id=order_id, subscription_id__in=bundles, state=Line.State.DELIVERING)
+    lines = list(found.order_by("number"))
+    if len(lines) != len(bundles):
+        raise Line.DoesNotExist(f"of order {order_id} {len(lines)} of {len(bundles)} lines wait")
+    _deliver(order_id, lines)
 
 
 def _deliver(order_id: int, lines: Sequence[Line]) -> None:

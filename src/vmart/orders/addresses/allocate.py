@@ -127,7 +127,7 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
 
     Raises the refusals of ``price``, UnknownZone, BadAddressName, BadTag, TooManyTags, AccountFrozen, InArrears,
     QuotaReached, NoAddress, InsufficientBalance, TokenReused, UnknownPackage, PackageBusy, PackageInArrears,
-    PackageFull, PackageElsewhere.
+    PackageFull, PackageElsewhere, NoPackages.
     """
     fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():
@@ -215,6 +215,7 @@ def _package(account_id: int, asked: NewAddresses) -> Package | None:
     package = own_package.lock(account_id, asked.package)
     own_package.refuse_use(package, asked.count)
     own_package.refuse_place(package, asked.region, asked.zone)
+    offered.check_zone(shop.snapshot(), asked.region, package.zone_id)
     return package
 
 

@@ -12,6 +12,7 @@ from vmart.network.models import Eip, EipState
 from vmart.orders import address, errors, sample, things
 from vmart.orders import machines as m
 from vmart.orders.addresses import own
+from vmart.orders.packages import own as own_package
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.provisioning.specs import leading
 from vmart.provisioning.zone_engines import engine_of
@@ -28,7 +29,7 @@ def associate(actor: Actor, eip_id: str, machine_id: str) -> int:
     """Accept it; the number of the task.
 
     Raises UnknownInstance, UnknownEip, EipBusy, EipInArrears, EipWrongState, HasAddress, AddressElsewhere,
-    InsufficientBalance, and of the machine Busy, WrongState.
+    NoPackages, InsufficientBalance, and of the machine Busy, WrongState.
     """
     with db.act():
         (machine,) = m.lock(actor.account, [machine_id])
@@ -47,6 +48,8 @@ def refuse(machine: Instance, eip: Eip) -> None:
     own.refuse_busy([eip])
     own.refuse_stopped([eip])
     own.refuse_bound([eip])
+    if eip.package_id is not None:
+        own_package.refuse_not_held(eip.zone_id)
     if eip.zone_id != machine.zone_id:
         raise errors.AddressElsewhere(
             "The public address {id} is led to machines in {zone} only, and {machine} is in {other}.",

@@ -219,7 +219,7 @@ def set_aside(eip: Eip, wanted_part: AddressPart | None = None) -> None:
     wanted = hold_minor(
         [bound_hourly(wanted_part or part(eip), prices(eip.zone_id))], exponent(shop.snapshot().currency)
     )
-    if wanted <= held_minor(eip):
+    if not wanted or wanted <= held_minor(eip):
         return
     with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
         "One hour of {id} at a machine is set aside: {needed} are needed and {available} are available.",
@@ -270,17 +270,17 @@ def mode_of(one: AddressPart, component: str) -> Item.Mode:
 def hold_what_it_asks(eip: Eip) -> None:
     """An hour of its terms is held, or what there is for it: an address may always leave its machine.
 
-    Nothing of one that is paid ahead.
+    Nothing of one that is paid ahead; what was so until now has no hold yet, and gets one, if only of nothing.
     """
     if things.is_prepaid(eip):
         return
-    wanted, held = holds.hour_minor([eip.id])[eip.id], held_minor(eip)
-    if wanted is None or wanted <= held:
+    wanted, held, has_none = holds.hour_minor([eip.id])[eip.id], held_minor(eip), eip.subscription.hold_id is None
+    if not has_none and (wanted is None or wanted <= held):
         holds.shrink([eip.subscription], [wanted])
         return
     (row,) = db.rows("SELECT fn.ledger_available(p) AS left FROM ledger_purses p WHERE account_id = %s", eip.account_id)
-    if row["left"] > 0:
-        holds.take([eip.subscription], [min(wanted, held + row["left"])])
+    if has_none or row["left"] > 0:
+        holds.take([eip.subscription], [min(wanted or 0, held + max(0, row["left"]))])
 
 
 def held_minor(eip: Eip) -> int:

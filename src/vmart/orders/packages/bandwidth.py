@@ -13,7 +13,7 @@ from vmart.engines.contract import Share
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.network.models import Package
-from vmart.orders import agreed, hourly, things
+from vmart.orders import hourly, things
 from vmart.orders.addresses.own import paying, prices
 from vmart.orders.agreed import New
 from vmart.orders.hourly import Hours
@@ -29,7 +29,7 @@ _FAILED = "The bandwidth could not be changed; it is as before."
 
 
 def change(actor: Actor, package_id: str, mbps: int) -> None:
-    """Accept it. Raises UnknownPackage, PackageBusy, PackageInArrears, OutOfRange, InsufficientBalance."""
+    """Accept it. Raises UnknownPackage, PackageBusy, PackageInArrears, NoPackages, OutOfRange, InsufficientBalance."""
     with db.act():
         package = own.lock(actor.account, package_id)
         refuse(package, mbps)
@@ -47,6 +47,7 @@ def refuse(package: Package, mbps: int) -> None:
     """What is refused of a package as it stands."""
     own.refuse_busy(package)
     own.refuse_stopped(package)
+    own.refuse_not_held(package.zone_id)
     PackagePart(mbps).check(books.current_book(shop.snapshot().generation), prices(package.zone_id))
 
 
@@ -69,7 +70,6 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
         with own.outcome(operation, owner) as changed:
             if changed and things.is_under_way(changed, ACT):
                 _at_speed(changed, mbps)
-                own.tell_again(changed)
 
 
 def _tell(lane: str, package: Package, mbps: int) -> None:
@@ -86,10 +86,8 @@ def _at_speed(package: Package, mbps: int) -> None:
     """It is in force: from this second on that is what is charged. Belongs into the act."""
     old = package.bandwidth_mbps
     own.succeed(package, bandwidth_mbps=mbps)
-    if package.subscription.isolated_at is None:
-        hourly.in_force(package, _new(package, mbps))
-    else:  # arrears came first: it is charged again at this speed
-        agreed.agree(_new(package, mbps))
+    hourly.in_force(package, _new(package, mbps))  # arrears wait for it
+    own.tell_again(package)
     things.event(package, "bandwidth_changed", old=old, new=mbps)
 
 
@@ -98,7 +96,6 @@ def exhausted(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> N
     for operation in batch:
         with own.outcome(operation, owner) as failed:
             if failed and things.is_under_way(failed, ACT):
-                if failed.subscription.isolated_at is None:
-                    hourly.hold_what_it_asks(failed)
+                hourly.hold_what_it_asks(failed)
                 things.fail(failed, _FAILED, error)
                 own.tell_again(failed)

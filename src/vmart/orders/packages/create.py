@@ -1,10 +1,9 @@
 """Bandwidth packages are bought: there at once, empty, an hour of each set aside, charged by the second."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
@@ -17,6 +16,7 @@ from vmart.orders import errors, holds, hourly, numbers, offered, things, tokens
 from vmart.orders.packages import own, rename
 from vmart.orders.renew_flag import MANUAL
 from vmart.pricing import books
+from vmart.pricing.book import RegionPrices
 from vmart.pricing.configuration import POSTPAID_BY_HOUR
 from vmart.pricing.package import BY_BANDWIDTH, PackagePart, check_charge_type
 from vmart.pricing.rules import hold_minor
@@ -59,8 +59,13 @@ def price(region: str, part: PackagePart) -> Cost:
     if prices is None:
         raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
     part.check(book, prices)
+    return cost(prices, part)
+
+
+def cost(prices: RegionPrices, part: PackagePart) -> Cost:
+    """What one costs that was bought before, too, whatever may be bought now."""
     exact = hourly.hour_of(part.term(prices))
-    return Cost(exact, hold_minor([exact], exponent(here.currency)))
+    return Cost(exact, hold_minor([exact], exponent(shop.snapshot().currency)))
 
 
 def create(actor: Actor, asked: NewPackages, *, client_token: str = "") -> tuple[str, ...]:
@@ -69,7 +74,7 @@ def create(actor: Actor, asked: NewPackages, *, client_token: str = "") -> tuple
     Raises the refusals of ``price``, UnknownChargeType, NoPackages, BadPackageName, BadTag, TooManyTags,
     InvalidParameter, AccountFrozen, InArrears, QuotaReached, InsufficientBalance, TokenReused.
     """
-    fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
+    fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():
         db.call("ledger_lock", actor.account)
         known = tokens.first_answer(actor.account, client_token, fingerprint)
@@ -133,10 +138,7 @@ def _zone(account_id: int, asked: NewPackages) -> str:
     """Where nobody says it: of zones that hold a shared speed, where the account has most addresses, most machines."""
     found = db.rows(_ZONE, account=account_id, region=asked.region, zone=asked.zone)
     if not found:
-        raise errors.NoPackages(
-            "There are no bandwidth packages in {where}: its hosts cannot hold one speed over several machines.",
-            field="zone", where=asked.zone or asked.region,
-        )  # fmt: skip
+        raise own.not_held(asked.zone or asked.region, "zone")
     return str(found[0]["code"])
 
 

@@ -31,8 +31,8 @@ KIND, ENTER, LEAVE = "address_package", own_address.ENTER, own_address.LEAVE
 def enter(actor: Actor, package_id: str, eip_ids: Sequence[str]) -> None:
     """Accept it, all or none.
 
-    Raises UnknownPackage, PackageBusy, PackageInArrears, PackageFull, PackageElsewhere, UnknownEip, EipBusy,
-    EipInArrears, EipWrongState, EipCharged, InPackage, and of their machines Busy, WrongState.
+    Raises UnknownPackage, PackageBusy, PackageInArrears, PackageFull, PackageElsewhere, NoPackages, UnknownEip,
+    EipBusy, EipInArrears, EipWrongState, EipCharged, InPackage, and of their machines Busy, WrongState.
     """
     with db.act():
         eips = own_address.lock(actor.account, eip_ids)
@@ -86,11 +86,9 @@ def _begin(actor: Actor, eips: Sequence[Eip], act: str, of: Package, **columns: 
     things.events(eips, act, [{"package": of.public_id}] * len(eips), actor)
     own_address.begin(eips, act, actor.request_id, None, **columns)
     m.begin_all(list(machines_of(eips).values()), act, actor.request_id)
-    for eip in eips:
-        if eip.instance_id:
-            things.send(eip, KIND)
-        else:
-            _in_force(own_address.read(eip.id))
+    things.send_all([eip for eip in eips if eip.instance_id], KIND)
+    idle = own_address.locking().filter(pk__in=[eip.pk for eip in eips], instance=None)
+    _in_force(list(idle.order_by("id")))
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
@@ -104,7 +102,7 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
                     sample.keep(counted)
                 elif _mode(moved) == TRAFFIC_POSTPAID_BY_HOUR:
                     sample.begin(counted)
-                _in_force(moved)
+                _in_force([moved])
 
 
 def _is_under_way(eip: Eip) -> bool:
@@ -123,18 +121,26 @@ def _tell(lane: str, eip: Eip) -> list[sample.Read]:
 
 
 def _mode(eip: Eip) -> str:
-    """How it is charged when what is under way is in force."""
-    return BANDWIDTH_PACKAGE if eip.package_id is not None else eip.charged_outside
+    """How it is charged when what is under way is in force.
+
+    As it is where the package that it was to come into has ended meanwhile.
+    """
+    return BANDWIDTH_PACKAGE if eip.package_id is not None else eip.charged_outside or eip.internet_charge_type
 
 
-def _in_force(eip: Eip) -> None:
-    """From this second on that is how it is charged. Belongs into the act."""
-    old, eip.internet_charge_type = eip.internet_charge_type, _mode(eip)
-    outside = eip.charged_outside if eip.package_id is not None else ""
-    own_address.succeed(eip, internet_charge_type=eip.internet_charge_type, charged_outside=outside)
-    own_address.free_machine(eip.instance_id)
-    own_address.charge_as(eip, bound=eip.instance_id is not None)
-    things.event(eip, "mode_changed", old=old, new=eip.internet_charge_type)
+def _in_force(eips: Sequence[Eip]) -> None:
+    """From this second on that is how they are charged at a machine; idle ones are as before. Belongs into the act."""
+    told = [{"old": eip.internet_charge_type, "new": _mode(eip)} for eip in eips]
+    for eip in eips:
+        eip.internet_charge_type = _mode(eip)
+        eip.charged_outside = eip.charged_outside if eip.package_id is not None else ""
+    Eip.objects.bulk_update(eips, ["internet_charge_type", "charged_outside"])
+    own_address.succeed_all(eips)
+    for eip in eips:
+        if eip.instance_id:
+            own_address.free_machine(eip.instance_id)
+            own_address.charge_as(eip, bound=True)
+    things.events(eips, "mode_changed", told)
 
 
 def leave_ended(package: Package) -> None:

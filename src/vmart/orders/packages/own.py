@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from django.db.models import QuerySet
 
+from vmart.catalog.models import Zone
 from vmart.instances.models import ALIVE, Instance
 from vmart.kernel import db
 from vmart.kernel.text import sayable
@@ -77,10 +78,25 @@ def refuse_stopped(package: Package) -> None:
     m.refuse_in_arrears([package])
 
 
+def not_held(where: str, field: str) -> errors.NoPackages:
+    """Of a zone, or a region, whose hosts cannot hold a shared speed."""
+    return errors.NoPackages(
+        "There are no bandwidth packages in {where}: its hosts cannot hold one speed over several machines.",
+        field=field, where=where,
+    )  # fmt: skip
+
+
+def refuse_not_held(zone: str) -> None:
+    """Raise NoPackages where the hosts of a package's zone can hold its speed no more, as with another engine."""
+    if not Zone.objects.values_list("capabilities", flat=True).get(code=zone).get("shared_bandwidth"):
+        raise not_held(zone, "packages")
+
+
 def refuse_use(package: Package, count: int) -> None:
     """What is refused of a package alone into which so many addresses are to come."""
     refuse_busy(package)
     refuse_stopped(package)
+    refuse_not_held(package.zone_id)
     held = members(package).count()
     if held + count > MOST:
         raise errors.PackageFull(
@@ -127,6 +143,9 @@ def led(package: Package) -> Sequence[tuple[Eip, Instance]]:
 
 
 def tell_again(package: Package) -> None:
-    """Whatever its machines were told meanwhile: in the end their engine knows what the row says. Part of the act."""
-    for _, machine in led(package):
-        address.send(machine)
+    """Whatever its machines were told meanwhile: in the end their engine knows what the row says. Part of the act.
+
+    Those too to which an address comes just now, or that it leaves: what is under way there was read before.
+    """
+    having = members(package).filter(instance__state__in=ALIVE).select_related("instance")
+    address.send_all([eip.instance for eip in having if eip.instance is not None])

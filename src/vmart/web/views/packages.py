@@ -14,6 +14,7 @@ from vmart.catalog import shop
 from vmart.kernel.errors import Refused
 from vmart.listings import packages
 from vmart.listings.views import PackageView
+from vmart.orders.addresses.own import prices
 from vmart.orders.packages import bandwidth, create, delete, members, rename
 from vmart.orders.packages.create import Cost, NewPackages
 from vmart.pages import shown_quote, wording
@@ -96,7 +97,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         "busy": busy, "can_change": not busy and not package.off,
         "faster": PackageSpeed(initial={"bandwidth": package.bandwidth_mbps}),
         "free": PackageAddress(packages.joinable(account_id, package.zone)),
-        "cost": create.price(shop.snapshot().region_of(package.zone), PackagePart(package.bandwidth_mbps)),
+        "cost": create.cost(prices(package.zone), PackagePart(package.bandwidth_mbps)),
         "zone": shop.snapshot().zones[package.zone],
     }  # fmt: skip
     return render(request, "web/packages/package.html", here, status=422 if form.errors else 200)
