@@ -1,10 +1,9 @@
 """Bandwidth packages are bought: there at once, empty, an hour of each set aside, charged by the second."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
@@ -69,7 +68,7 @@ def create(actor: Actor, asked: NewPackages, *, client_token: str = "") -> tuple
     Raises the refusals of ``price``, UnknownChargeType, NoPackages, BadPackageName, BadTag, TooManyTags,
     InvalidParameter, AccountFrozen, InArrears, QuotaReached, InsufficientBalance, TokenReused.
     """
-    fingerprint = settings.SECRETS.fingerprint(f"{ACT}|{asdict(asked)}".encode())
+    fingerprint = tokens.fingerprint(ACT, asked)
     with db.act():
         db.call("ledger_lock", actor.account)
         known = tokens.first_answer(actor.account, client_token, fingerprint)
