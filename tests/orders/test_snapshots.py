@@ -14,13 +14,14 @@ from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, owe, pay, purses, work
 from tests.support.written import refused
+from vmart.backoffice import change_engine
 from vmart.bills.models import Charge
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.orders import errors, stop, sweep, terminate
 from vmart.orders.disks import create as disks
@@ -191,6 +192,22 @@ def test_a_snapshot_outlives_disk_and_machine_and_makes_new_disks(account: int, 
     assert (latest(snapshot)[0], world.snapshot(snapshot.public_id)) == ("GONE", None)
     assert [world.read(name) for name in names] == ["kept", "kept"]
     assert list(reconcile()) == []
+
+
+def test_a_zone_with_nothing_but_a_snapshot_keeps_its_engine(account: int) -> None:
+    disk = new_disk(account)
+    snapshot = of(account, disk)
+    for _ in range(2):  # into the bin, and out of it
+        end_disks(by(account), [disk.public_id])
+        work()
+    zone = Zone.objects.get(code=ZONE)
+    with db.act(), pytest.raises(change_engine.MachinesLiveThere, match="has 1 snapshot on its simulated engine: end"):
+        change_engine.leave(zone)
+    delete(by(account), [snapshot.public_id])
+    work()
+    with db.act():
+        change_engine.leave(zone)
+    assert not Host.objects.filter(zone=zone).exists()
 
 
 def test_charging_ends_when_a_deletion_is_accepted(account: int, world: World, test_clock: BusinessClock) -> None:
