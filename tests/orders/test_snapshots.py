@@ -35,6 +35,7 @@ from vmart.pricing.errors import OutOfRange
 from vmart.provisioning import zones
 from vmart.storage.models import Disk, Snapshot
 from vmart.subscriptions.models import Subscription
+from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
 
@@ -341,6 +342,26 @@ def test_an_attached_disk_is_copied_but_not_restored(account: int, world: World)
     assert (latest(snapshot)[0], latest_of_disk(disk)[0]) == ("NORMAL", "ATTACHED")
     with refused(errors.DiskAttached, field="disks", code="ResourceUnavailable.Attached"):
         apply(by(account), snapshot.public_id, disk.public_id)
+
+
+def test_a_disk_that_is_copied_or_given_back_is_busy_with_its_snapshot(account: int, test_clock: BusinessClock) -> None:
+    """Not where nothing works on that, also when the snapshot's own end is waited for, and has come."""
+    disk = new_disk(account)
+    create(by(account), NewSnapshot(disk.public_id, delete_at=test_clock.at + dt.timedelta(days=1)))
+    assert list(reconcile()) == []
+    work()
+    snapshot = Snapshot.objects.get()
+    apply(by(account), snapshot.public_id, disk.public_id)
+    assert list(reconcile()) == []
+    test_clock.advance(hours=24)
+    Operation.objects.filter(kind="apply_snapshot").delete()
+    told = [line for line in reconcile() if "is being worked on and nothing works on it" in line]
+    assert told == [
+        f"a disk is being worked on and nothing works on it: public_id {disk.public_id}, state UNATTACHED,"
+        " latest_operation ApplySnapshot",
+        f"a snapshot is being worked on and nothing works on it: public_id {snapshot.public_id}, state ROLLBACKING,"
+        " latest_operation ApplySnapshot",
+    ]
 
 
 def test_where_the_host_is_full_nothing_is_held(account: int) -> None:
