@@ -132,6 +132,6 @@ def _living(zone: Zone) -> int:
     return _holding(zone, ended) + Instance.objects.filter(zone_id=zone.code).exclude(id__in=ended.values("id")).count()
 
 
-def _holding(zone: Zone, things: QuerySet[Instance] | QuerySet[Disk] | QuerySet[Snapshot]) -> int:
+def _holding(zone: Zone, things: QuerySet[Any]) -> int:
     """Those that hold their room there: they are, or may still be, on the engine, as machines."""
     return Allocation.objects.filter(host__zone=zone, instance_id__in=things.values("id")).count()
