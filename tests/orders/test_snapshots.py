@@ -211,6 +211,12 @@ def test_a_zone_with_nothing_but_a_snapshot_keeps_its_engine(account: int) -> No
     assert not Host.objects.filter(zone=zone).exists()
 
 
+def test_an_engine_that_does_not_answer_is_told_where_only_disks_lie(account: int, world: World) -> None:
+    new_disk(account)
+    world.stop_engine()
+    assert list(reconcile()) == [f"the engine of {ZONE} does not answer: The compute engine does not answer."]
+
+
 def test_charging_ends_when_a_deletion_is_accepted(account: int, world: World, test_clock: BusinessClock) -> None:
     """Ten minutes of 0.02 an hour: 0.00333333, for which a cent of the hold is kept until the hour closes."""
     snapshot = of(account, new_disk(account))
