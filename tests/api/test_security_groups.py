@@ -200,6 +200,7 @@ def test_several_rules_are_replaced_at_once_by_index_or_in_the_place_of_others(c
     assert "Error" not in client.call(act, {"SecurityGroupId": group, **rules, **before}).response
     assert _rules(client, group) == [now[0], ("TCP", "22", "198.51.100.0/24"), anybody]
     twice = {"Ingress": [dns | {"PolicyIndex": 1}, ping | {"PolicyIndex": 1}]}
+    stale = {"Version": "1", "Ingress": [SSH, OUT]}
     for wrong, code, member in (
         ({"SecurityGroupPolicySet": {"Ingress": [OUT]}}, "MissingParameter", "Ingress.0.PolicyIndex"),
         (
@@ -212,6 +213,7 @@ def test_several_rules_are_replaced_at_once_by_index_or_in_the_place_of_others(c
         ({**rules, "OriginalSecurityGroupPolicySet": {"Ingress": [SSH]}}, "InvalidParameter", "SecurityGroupPolicySet"),
         ({**rules, "OriginalSecurityGroupPolicySet": {"Egress": [SSH, OUT]}}, "InvalidParameter", "PolicySet"),
         ({**rules, **before}, "ResourceNotFound", "OriginalSecurityGroupPolicySet.Ingress.0"),
+        ({**rules, "OriginalSecurityGroupPolicySet": stale}, "UnsupportedOperation.VersionMismatch", "Original"),
         ({**rules, "UpdateType": "Priority"}, "UnsupportedOperation", "UpdateType"),
     ):
         with nothing_written():

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.calling import Client
-from tests.api.customer import open_customer
+from tests.api.customer import nothing_written, open_customer
 from tests.api.test_every_action import HOURLY, OWN_DISK
 from tests.support.shopper import work
 from vmart.engines.simulated.engine import SimulatedEngine
@@ -164,6 +164,11 @@ def test_a_machine_is_bought_with_a_disk_that_holds_it_also_from_a_template(clie
     assert (answer["Code"], "DataDisks.0.DiskSize" in answer["Message"]) == ("InvalidParameterValue", True)
     none = {**asked, "DataDisks": [{**disks[0], "SnapshotId": "snap-none"}]}
     assert client.call("RunInstances", none).response["Error"]["Code"] == "InvalidSnapshotId.NotFound"
+    # A disk without a size is left away, but not one that is to hold something: its machine would come without it.
+    unsized = {**asked, "DataDisks": [{**disks[0], "DiskSize": 0}]}
+    with nothing_written():
+        code, sentence = client.call("RunInstances", unsized).error
+    assert (code, sentence[:22]) == ("InvalidParameterValue.Range", "DataDisks.0.DiskSize: ")
 
 
 def test_until_when_one_is_kept_is_said_told_and_changed(client: Client) -> None:

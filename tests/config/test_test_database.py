@@ -4,6 +4,7 @@ import datetime as dt
 import socket
 import threading
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -77,6 +78,36 @@ def test_only_rows_that_were_written_are_put_back(db: Databases) -> None:
     assert after[0] == before[0]
     assert {old[2] for old in before}.isdisjoint(new[2] for new in after[1:])
     assert unwritten == after
+
+
+def test_what_is_committed_while_rows_are_put_back_goes_the_next_time(db: Databases) -> None:
+    """Of a process that a test has left: its table was looked at before, and others were not yet."""
+    name = f"vmart_{db.worker}_plain"
+    with db.superuser(name) as root, db.superuser(name) as late, db.superuser(name) as other:
+        root.execute("INSERT INTO auth_group (id, name) VALUES (-1, 'kept')")
+        root.execute("SELECT test_seed.remember()")
+        root.execute("CREATE TABLE made_by_the_test (id int)")
+        with other.transaction():
+            other.execute("LOCK TABLE made_by_the_test IN ACCESS SHARE MODE")  # which is to be dropped
+            with late.transaction():
+                late.execute("INSERT INTO auth_group (id, name) VALUES (-2, 'late')")
+                thread = threading.Thread(target=db.restore)
+                thread.start()
+                _wait_for_lock(root, thread)
+        thread.join()
+        committed = root.execute("SELECT id FROM auth_group ORDER BY id").fetchall()
+        db.restore()
+        left = root.execute("SELECT id FROM auth_group").fetchall()
+        root.execute("DELETE FROM auth_group")
+        root.execute("SELECT test_seed.remember()")
+
+    assert (committed, left) == ([(-2,), (-1,)], [(-1,)])
+
+
+def _wait_for_lock(root: psycopg.Connection, thread: threading.Thread) -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%test_seed.restore%'"
+    while root.execute(waiting).fetchone() is None:
+        assert thread.is_alive()
 
 
 def test_without_the_fixture_the_database_is_refused() -> None:

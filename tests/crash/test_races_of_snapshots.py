@@ -11,7 +11,7 @@ import pytest
 from tests.crash.gate import GATE, Edit, at_the_gate, without_locks
 from tests.support.actors import by
 from tests.support.database import Databases
-from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, work
+from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
 from vmart.config.reconcile import reconcile
 from vmart.events.models import Event
 from vmart.instances.models import Instance
@@ -22,6 +22,7 @@ from vmart.orders.disks.create import NewDisks
 from vmart.orders.disks.create import create as new_disks
 from vmart.orders.disks.terminate import terminate
 from vmart.orders.errors import DiskBusy, SnapshotBusy, SnapshotInUse, UnknownSnapshot
+from vmart.orders.purchase import purchase
 from vmart.orders.snapshots import own
 from vmart.orders.snapshots.apply import apply
 from vmart.orders.snapshots.create import NewSnapshot, create
@@ -56,6 +57,11 @@ def _disk_of_it(account: int, disk: str, snapshot: str) -> None:
     new_disks(by(account), NewDisks(NEW.region, ZONE, NEW.charge_type, replace(NEW.disk, snapshot_id=snapshot)))
 
 
+def _machine_of_it(account: int, disk: str, snapshot: str) -> None:
+    disks = (replace(NEW.disk, snapshot_id=snapshot),)
+    purchase(wanted(account, replace(HOURLY, data_disks=disks)))
+
+
 def _two(shop: Databases, edit: Edit, first: Act, other: Act) -> tuple[list[str], list[Any]]:
     """Of a disk with one snapshot."""
     account = open_purse(cash_minor=100_000)
@@ -77,6 +83,8 @@ def _two(shop: Databases, edit: Edit, first: Act, other: Act) -> tuple[list[str]
         (_restore, _restore, SnapshotBusy),
         (_restore, _delete, SnapshotBusy),
         (_disk_of_it, _delete, SnapshotInUse),
+        (_machine_of_it, _delete, SnapshotInUse),
+        (_delete, _machine_of_it, UnknownSnapshot),
         (_delete, _delete, UnknownSnapshot),
         (_delete, _disk_of_it, UnknownSnapshot),
     ],
@@ -101,6 +109,7 @@ def _unlocked(edit: Edit, monkeypatch: pytest.MonkeyPatch) -> None:
         ((_make, _end), {"CreateSnapshot": 2, "TerminateDisks": 1}),
         ((_restore, _delete), {"ApplySnapshot": 1, "DeleteSnapshots": 1}),
         ((_disk_of_it, _delete), {"CreateDisks": 2, "DeleteSnapshots": 1}),
+        ((_machine_of_it, _delete), {"CreateDisks": 1, "DeleteSnapshots": 1}),
     ],
 )
 def test_control_without_locks_both_are_accepted(

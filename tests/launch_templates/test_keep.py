@@ -36,7 +36,7 @@ CONTENTS = {
     "system_disk.disk_type": "CLOUD_PREMIUM", "system_disk.size_gib": 50, "system_disk.delete_with_instance": True,
     "internet_charge_type": "TRAFFIC_POSTPAID_BY_HOUR", "bandwidth_mbps": 0, "public_ip": False, "count": 1,
     "image_id": "img-db12k7x4", "name": "web", "attributes.termination_protected": False,
-    "network.vpc_id": "DEFAULT", "network.subnet_id": "DEFAULT",
+    "network.vpc_id": "DEFAULT", "network.subnet_id": "DEFAULT", "network.ipv6_addresses": 0,
 }  # fmt: skip
 
 

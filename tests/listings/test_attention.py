@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 from django.db import connection
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.plans import read_whole
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
@@ -23,6 +24,8 @@ from vmart.network.models import PublicAddress
 from vmart.orders import sweep
 from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
+from vmart.orders.snapshots.create import NewSnapshot
+from vmart.orders.snapshots.create import create as create_snapshot
 from vmart.pages import wording
 from vmart.payments import unexplained
 from vmart.payments.models import Unexplained
@@ -30,6 +33,7 @@ from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zones
 from vmart.settlement import close
 from vmart.settlement.models import Hour, Stuck
+from vmart.storage.models import Disk
 from vmart.worker import queue
 from vmart.worker.models import Operation
 
@@ -221,8 +225,8 @@ MAKERS: dict[str, Callable[[Hands], Iterator[Line]]] = {
     ),
     "machine_missing": drift(
         "missing",
-        f"Sold, and not found on the engine of zone {ZONE}. It is looked for once more before its charging ends. Find"
-        " out where it went; nothing is to be done here yet.",
+        f"Sold, and not found on the engine of zone {ZONE}. A machine is looked for once more before its charging"
+        " ends. Find out where it went; nothing is to be done here yet.",
     ),
     "machine_unknown": drift(
         "unknown",
@@ -255,6 +259,26 @@ def test_a_cause_is_a_line_until_it_is_gone(tag: str, world: World, test_clock: 
     assert line[1] in wording.SUBJECTS
     assert next(making, None) is None
     assert (lines(), attention.summary()) == ([], Summary(0, False, ""))
+
+
+def test_a_snapshot_is_no_machine_where_it_is_missing_or_its_host_off(world: World) -> None:
+    account = open_purse(cash_minor=1000)
+    machine = buy_running(account)
+    disk = Disk.objects.get(instance_id=machine.id)
+    name = create_snapshot(by(account), NewSnapshot(disk.public_id))
+    work()
+    host = Allocation.objects.get(instance_id=machine.id).host
+    world.set_member_online(host.name, False)
+    zones.check(ZONE)
+    (row,) = attention.page().rows
+    assert (row.cause.tag, row.subject, row.number) == ("host_offline", host.name, 1)
+    world.set_member_online(host.name, True)
+    zones.check(ZONE)
+    EngineDrift.objects.create(zone_id=ZONE, name=name, kind="missing", since_wall_at=clock.wall())
+    (row,) = attention.page().rows
+    assert (row.cause.tag, row.subject_kind, row.subject, row.account) == (
+        "machine_missing", "snapshot", name, account,
+    )  # fmt: skip
 
 
 def test_what_an_unreachable_zone_holds_up_is_one_line_until_it_answers(world: World) -> None:

@@ -92,13 +92,14 @@ def test_near_its_end_it_is_renamed_still(account: int, test_clock: BusinessCloc
     assert (again(snapshot).name, timers(snapshot)) == ("web", [snapshot.delete_at])
 
 
-def test_what_was_deleted_by_hand_has_no_timer_that_does_anything(account: int, test_clock: BusinessClock) -> None:
+def test_what_is_deleted_by_hand_is_not_deleted_once_more(account: int, test_clock: BusinessClock) -> None:
     snapshot = made(account, 1)
     delete.delete(by(account), [snapshot.public_id])
-    work()
-    test_clock.advance(DAY)
+    assert timers(snapshot) == [clock.now() + DAY]
     work()
     assert (again(snapshot).state, timers(snapshot)) == ("GONE", [])
+    test_clock.advance(DAY)
+    work()
     assert Event.objects.filter(kind="DeleteSnapshots").count() == 1
 
 

@@ -14,13 +14,14 @@ from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, owe, pay, purses, work
 from tests.support.written import refused
+from vmart.backoffice import change_engine
 from vmart.bills.models import Charge
 from vmart.catalog.models import Zone
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.orders import errors, stop, sweep, terminate
 from vmart.orders.disks import create as disks
@@ -34,6 +35,7 @@ from vmart.pricing.errors import OutOfRange
 from vmart.provisioning import zones
 from vmart.storage.models import Disk, Snapshot
 from vmart.subscriptions.models import Subscription
+from vmart.worker.models import Operation
 
 pytestmark = pytest.mark.usefixtures("in_business")
 
@@ -193,6 +195,28 @@ def test_a_snapshot_outlives_disk_and_machine_and_makes_new_disks(account: int, 
     assert list(reconcile()) == []
 
 
+def test_a_zone_with_nothing_but_a_snapshot_keeps_its_engine(account: int) -> None:
+    disk = new_disk(account)
+    snapshot = of(account, disk)
+    for _ in range(2):  # into the bin, and out of it
+        end_disks(by(account), [disk.public_id])
+        work()
+    zone = Zone.objects.get(code=ZONE)
+    with db.act(), pytest.raises(change_engine.MachinesLiveThere, match="has 1 snapshot on its simulated engine: end"):
+        change_engine.leave(zone)
+    delete(by(account), [snapshot.public_id])
+    work()
+    with db.act():
+        change_engine.leave(zone)
+    assert not Host.objects.filter(zone=zone).exists()
+
+
+def test_an_engine_that_does_not_answer_is_told_where_only_disks_lie(account: int, world: World) -> None:
+    new_disk(account)
+    world.stop_engine()
+    assert list(reconcile()) == [f"the engine of {ZONE} does not answer: The compute engine does not answer."]
+
+
 def test_charging_ends_when_a_deletion_is_accepted(account: int, world: World, test_clock: BusinessClock) -> None:
     """Ten minutes of 0.02 an hour: 0.00333333, for which a cent of the hold is kept until the hour closes."""
     snapshot = of(account, new_disk(account))
@@ -324,6 +348,26 @@ def test_an_attached_disk_is_copied_but_not_restored(account: int, world: World)
     assert (latest(snapshot)[0], latest_of_disk(disk)[0]) == ("NORMAL", "ATTACHED")
     with refused(errors.DiskAttached, field="disks", code="ResourceUnavailable.Attached"):
         apply(by(account), snapshot.public_id, disk.public_id)
+
+
+def test_a_disk_that_is_copied_or_given_back_is_busy_with_its_snapshot(account: int, test_clock: BusinessClock) -> None:
+    """Not where nothing works on that, also when the snapshot's own end is waited for, and has come."""
+    disk = new_disk(account)
+    create(by(account), NewSnapshot(disk.public_id, delete_at=test_clock.at + dt.timedelta(days=1)))
+    assert list(reconcile()) == []
+    work()
+    snapshot = Snapshot.objects.get()
+    apply(by(account), snapshot.public_id, disk.public_id)
+    assert list(reconcile()) == []
+    test_clock.advance(hours=24)
+    Operation.objects.filter(kind="apply_snapshot").delete()
+    told = [line for line in reconcile() if "is being worked on and nothing works on it" in line]
+    assert told == [
+        f"a disk is being worked on and nothing works on it: public_id {disk.public_id}, state UNATTACHED,"
+        " latest_operation ApplySnapshot",
+        f"a snapshot is being worked on and nothing works on it: public_id {snapshot.public_id}, state ROLLBACKING,"
+        " latest_operation ApplySnapshot",
+    ]
 
 
 def test_where_the_host_is_full_nothing_is_held(account: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import vmart
 from vmart.config.steps import STEPS
+from vmart.events import record
 from vmart.instances.models import State
 from vmart.orders import passwords
 from vmart.orders.models import Line, Status
@@ -35,6 +36,12 @@ def test_events() -> None:
     seen = {f"seen_{kind}" for kind in told if kind in ("missing", "on", "off")}
     assert len(seen) == 3
     assert (written - {"seen_"}) | seen <= set(wording.EVENTS)
+
+
+def test_subjects_of_events() -> None:
+    kinds = {value for name, value in vars(record).items() if name.isupper()}
+    assert {"machine", "own_image", "account"} <= kinds
+    assert kinds <= set(wording.SUBJECTS)
 
 
 def test_operations() -> None:

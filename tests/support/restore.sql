@@ -6,11 +6,16 @@ CREATE TABLE IF NOT EXISTS test_seed.known (
 -- Rows of transactions before ``since``, and of ``by``, which put rows back, are as remembered; all others are new.
 CREATE TABLE IF NOT EXISTS test_seed.restored (since bigint NOT NULL, by bigint NOT NULL);
 
-CREATE OR REPLACE FUNCTION test_seed.note_restored() RETURNS void LANGUAGE sql AS $$
+-- The oldest transaction that is under way. Asked for before a table is looked at: what a process that a test has left
+-- commits meanwhile is new then, and goes the next time.
+CREATE OR REPLACE FUNCTION test_seed.oldest() RETURNS bigint LANGUAGE sql AS $$
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295;
+$$;
+
+CREATE OR REPLACE FUNCTION test_seed.note_restored(_since bigint) RETURNS void LANGUAGE sql AS $$
     DELETE FROM test_seed.restored;
     INSERT INTO test_seed.restored (since, by)
-    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295,
-           pg_current_xact_id()::text::bigint & 4294967295;
+    VALUES (_since, pg_current_xact_id()::text::bigint & 4294967295);
 $$;
 
 -- Remember every table of the template, and the rows of those that hold some.
@@ -19,6 +24,7 @@ DECLARE
     t record;
     has_rows boolean;
     kept bigint;
+    began bigint := test_seed.oldest();
 BEGIN
     FOR t IN SELECT relname FROM test_seed.known WHERE filled LOOP
         EXECUTE format('DROP TABLE test_seed.%I', t.relname);
@@ -42,7 +48,7 @@ BEGIN
             UPDATE test_seed.known k SET rows = kept WHERE k.relname = t.relname;
         END IF;
     END LOOP;
-    PERFORM test_seed.note_restored();
+    PERFORM test_seed.note_restored(began);
 END $$;
 
 -- Back to what was remembered, but for sequences: processes hold blocks of numbers that must stay
@@ -56,6 +62,7 @@ DECLARE
     there bigint;
     new bigint;
     is_new text;
+    began bigint := test_seed.oldest();
 BEGIN
     SET LOCAL session_replication_role = replica;
     SELECT format('(xmin::text::bigint >= %s AND xmin::text::bigint <> %s)', since, by) INTO STRICT is_new
@@ -86,5 +93,5 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
-    PERFORM test_seed.note_restored();
+    PERFORM test_seed.note_restored(began);
 END $$;

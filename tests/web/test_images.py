@@ -162,6 +162,8 @@ def test_why_an_import_failed_is_said(visitor: Visitor, server: FileServer) -> N
     work()
     shown = visitor.get(f"/images/{OwnImage.objects.get().public_id}/").content.decode()
     assert all(text in shown for text in ("Not imported", "The host of the address does not give the file."))
+    # Room was kept for 11 GiB; how large the system is nobody has seen.
+    assert "11 GiB" not in shown + visitor.get("/images/").content.decode()
 
 
 def test_where_no_zone_takes_any_the_page_says_so(visitor: Visitor) -> None:

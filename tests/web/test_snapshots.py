@@ -140,6 +140,9 @@ def test_its_end_is_typed_shown_and_taken_away(visitor: Visitor, test_clock: Bus
     assert "Deleted by itself 2026-03-13 10:00:00" in text_of(page) and f'value="{ends}"' in page.content.decode()
     for wrong in ("soon", local_time.text(test_clock.at)):
         assert visitor.post(address, {"name": "web", "delete_at": wrong}).status_code == 422
+    visitor.post(address, {"name": "other"})  # what is not said is no "never"
+    snapshot = Snapshot.objects.get()
+    assert (snapshot.name, snapshot.delete_at) == ("other", test_clock.at + dt.timedelta(days=3))
     visitor.post(address, {"name": "web", "delete_at": ""})
     snapshot.refresh_from_db()
     assert snapshot.delete_at is None

@@ -6,7 +6,7 @@ Zones of kind ``auto`` follow what ``vmart up`` finds on its machine: one of ``e
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
@@ -18,7 +18,7 @@ from vmart.kernel.models import Deployment
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zone_engines
 from vmart.storage.images import TOLD, ImageState, OwnImage
-from vmart.storage.models import Disk
+from vmart.storage.models import Disk, Snapshot
 
 
 class MachinesLiveThere(Exception):
@@ -27,12 +27,10 @@ class MachinesLiveThere(Exception):
     ``compute`` is what serves it now.
     """
 
-    def __init__(self, zone: Zone, machines: int, disks: int, images: int) -> None:
+    def __init__(self, zone: Zone, living: Mapping[str, int]) -> None:
         self.compute = zone.auto_compute or zone.engine_kind
-        living = [_counted(machines, "machine")] if machines else []
-        living += [_counted(disks, "disk")] if disks else []
-        living += [_counted(images, "image")] if images else []
-        super().__init__(f"zone {zone.code} has {' and '.join(living)} on its {self.compute} engine: end them first")
+        told = " and ".join(_counted(number, what) for what, number in living.items() if number)
+        super().__init__(f"zone {zone.code} has {told} on its {self.compute} engine: end them first")
 
 
 def _counted(number: int, what: str) -> str:
@@ -61,9 +59,12 @@ def leave(zone: Zone) -> None:
     """
     db.require_transaction()
     Host.objects.filter(zone=zone).update(online=False)  # first: a purchase under way ends before it, or finds no host
-    machines, disks, images = _living(zone), _living_disks(zone), _living_images(zone)
-    if machines or disks or images:
-        raise MachinesLiveThere(zone, machines, disks, images)
+    living = {
+        "machine": _living(zone), "disk": _holding(zone, Disk.objects.exclude(state="")),
+        "snapshot": _holding(zone, Snapshot.objects.all()), "image": _living_images(zone),
+    }  # fmt: skip
+    if any(living.values()):
+        raise MachinesLiveThere(zone, living)
     Host.objects.filter(zone=zone).delete()
     _forget_images(zone)
     Zone.objects.filter(pk=zone.pk).update(engine_status="unknown", engine_why="", capabilities={})
@@ -128,11 +129,9 @@ def refuse_shared_engines() -> None:
 def _living(zone: Zone) -> int:
     """Machines that are, or may still be, on the engine: a failed delivery holds its room until it is cleaned."""
     ended = Instance.objects.filter(zone_id=zone.code, state__in=[State.GONE, State.LAUNCH_FAILED])
-    holding = Allocation.objects.filter(host__zone=zone, instance_id__in=ended.values("id")).count()
-    return holding + Instance.objects.filter(zone_id=zone.code).exclude(id__in=ended.values("id")).count()
+    return _holding(zone, ended) + Instance.objects.filter(zone_id=zone.code).exclude(id__in=ended.values("id")).count()
 
 
-def _living_disks(zone: Zone) -> int:
-    """Disks with a life of their own that hold their room there, for the same reasons."""
-    own = Disk.objects.exclude(state="")
-    return Allocation.objects.filter(host__zone=zone, instance_id__in=own.values("id")).count()
+def _holding(zone: Zone, things: QuerySet[Any]) -> int:
+    """Those that hold their room there: they are, or may still be, on the engine, as machines."""
+    return Allocation.objects.filter(host__zone=zone, instance_id__in=things.values("id")).count()

@@ -15,11 +15,14 @@ from vmart.config import reconcile_engines, reconcile_packages
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.orders import lowering, planned_end, reclaim, term, windows
+from vmart.orders.snapshots import ends
 
 # What is due for longer than this, with nothing under way that it could wait for, is not being done.
 _LATE = dt.timedelta(minutes=10)
-# What waits for a time in a machine's life; a machine is not busy with it, also where its time has come.
-_TIMERS = ["expire", term.KIND, planned_end.KIND, reclaim.KIND, reclaim.NOTICE_KIND, windows.KIND, lowering.KIND]
+# What waits for a time in the life of a thing; it is not busy with that, also where its time has come.
+_TIMERS = [
+    "expire", term.KIND, planned_end.KIND, reclaim.KIND, reclaim.NOTICE_KIND, windows.KIND, lowering.KIND, ends.KIND
+]  # fmt: skip
 
 # (what is wrong, query whose rows are the differences)
 _CHECKS = (
@@ -362,11 +365,14 @@ _CHECKS = (
         """,
     ),
     (
-        "a disk is being worked on and nothing works on it",
+        "a disk is being worked on and nothing works on it",  # or on a snapshot of it
         """
         SELECT d.public_id, d.state, d.latest_operation FROM storage_disk d
         WHERE d.state <> '' AND d.latest_operation_state = 'OPERATING'
-          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.subject_kind = 'disk' AND w.subject_id = d.id)
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.due_at <= %(now)s AND w.kind <> ALL (%(timers)s) AND (
+            (w.subject_kind = 'disk' AND w.subject_id = d.id)
+            OR (w.subject_kind = 'snapshot' AND w.subject_id IN (
+              SELECT n.id FROM storage_snapshot n WHERE n.disk_id = d.id))))
         """,
     ),
     (
@@ -384,7 +390,8 @@ _CHECKS = (
         """
         SELECT n.public_id, n.state, n.latest_operation FROM storage_snapshot n
         WHERE n.latest_operation_state = 'OPERATING'
-          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.subject_kind = 'snapshot' AND w.subject_id = n.id)
+          AND NOT EXISTS (SELECT FROM worker_operation w WHERE w.due_at <= %(now)s AND w.kind <> ALL (%(timers)s)
+                            AND w.subject_kind = 'snapshot' AND w.subject_id = n.id)
         """,
     ),
     (

@@ -7,6 +7,7 @@ from vmart.engines.contract import OwnImage as MadeImage
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.orders import address, where_it_is
+from vmart.placement.models import Allocation
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.images import ImageState
 from vmart.worker.models import Operation
@@ -88,7 +89,7 @@ def differences(zone: str) -> Iterator[str]:
         images = engine.list_images() if isinstance(engine, Images) else ()
         snapshots = engine.list_snapshots() if isinstance(engine, Snapshots) else ()
     except EngineError as error:
-        if Instance.objects.filter(zone_id=zone).exclude(state=State.GONE).exists():
+        if Allocation.objects.filter(host__zone_id=zone).exists():  # of whatever lies there
             yield f"the engine of {zone} does not answer: {error.sentence}"
         return
     yield from _disks(zone, volumes)

@@ -81,13 +81,14 @@ class Summary:
 def _drift(kind: str) -> str:
     return f"""
         SELECT d.since_wall_at AS since, d.id AS key,
-               CASE WHEN d.name LIKE 'disk-%%' THEN 'disk' WHEN d.name LIKE 'img-%%' THEN 'own_image' ELSE 'machine'
-               END AS subject_kind, d.name AS subject,
-               coalesce(i.account_id, own.account_id, o.account_id) AS account, 1 AS number,
+               CASE WHEN d.name LIKE 'disk-%%' THEN 'disk' WHEN d.name LIKE 'img-%%' THEN 'own_image'
+                    WHEN d.name LIKE 'snap-%%' THEN 'snapshot' ELSE 'machine' END AS subject_kind, d.name AS subject,
+               coalesce(i.account_id, own.account_id, o.account_id, n.account_id) AS account, 1 AS number,
                json_build_object('zone', d.zone_id, 'sold_in', coalesce(i.zone_id, '')) AS places
         FROM orders_engine_drift d LEFT JOIN instances_instance i ON i.public_id = d.name
         LEFT JOIN storage_disk own ON own.public_id = d.name
         LEFT JOIN storage_image o ON o.public_id = d.name
+        LEFT JOIN storage_snapshot n ON n.public_id = d.name
         WHERE d.kind = '{kind}'"""  # noqa: S608  a word of ours
 
 
@@ -116,8 +117,8 @@ CAUSES: tuple[Cause, ...] = (
                NULL::bigint AS account, machines.n AS number,
                json_build_object('zone', h.zone_id, 'machines', machines.n) AS places
         FROM placement_host h
-        CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM placement_allocation a WHERE a.host_id = h.id
-                              AND NOT EXISTS (SELECT FROM storage_disk d WHERE d.id = a.instance_id)) AS machines
+        CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM placement_allocation a
+                            JOIN instances_instance i ON i.id = a.instance_id WHERE a.host_id = h.id) AS machines
         WHERE NOT h.online AND machines.n > 0""",
     ),
     Cause(
@@ -201,7 +202,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "machine_missing", WARNING, "Machine not found",
-        "Sold, and not found on the engine of zone {zone}. It is looked for once more before its charging ends.",
+        "Sold, and not found on the engine of zone {zone}. A machine is looked for once more before its charging ends.",
         "Find out where it went; nothing is to be done here yet.",
         query=_drift("missing"),
     ),

@@ -20,7 +20,8 @@ _ABOVE_ALL = 2**63 - 1
 class ImageView:
     """An image of a customer, or a public one. ``kind``: ImageType of the API; ``owner``: its account, 0 of a public.
 
-    ``zone``: where it lies, "" everywhere. ``shares``: with how many accounts it is shared.
+    ``zone``: where it lies, "" everywhere. ``size_gib``: 0 of one whose size nobody knows, as it was not imported yet.
+    ``shares``: with how many accounts it is shared.
     """
 
     id: int
@@ -71,7 +72,8 @@ WHERE ((o.account_id = %(account)s AND o.state NOT IN ('DELETING', 'GONE'))
        OR (o.state = 'NORMAL' AND o.id IN (SELECT image_id FROM storage_image_share WHERE account_id = %(account)s)))"""
 _VIEW = """
 SELECT o.id, o.public_id, {kind} AS kind, o.name, o.description, o.state, o.zone_id AS zone, o.base_id AS base,
-  o.size_gib, o.account_id AS owner, o.created_at,
+  CASE WHEN o.state IN ('IMPORTING', 'IMPORTFAILED') THEN 0 ELSE o.size_gib END AS size_gib,
+  o.account_id AS owner, o.created_at,
   CASE WHEN o.account_id = %(account)s THEN coalesce(n.public_id, '') ELSE '' END AS snapshot,
   o.snapshot_id IS NULL AS imported, o.percent,
   CASE WHEN o.account_id = %(account)s AND o.state = 'NORMAL' THEN o.import_sha256 ELSE '' END AS sha256,

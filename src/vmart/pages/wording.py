@@ -335,6 +335,9 @@ EVENTS = {
 SUBJECTS = {
     "machine": _("Machine"),
     "disk": _("Disk"),
+    "snapshot": _("Snapshot"),
+    "address": _("Public address"),
+    "package": _("Bandwidth package"),
     "order": _("Order"),
     "key_pair": _("Key pair"),
     "launch_template": _("Launch template"),

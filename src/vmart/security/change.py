@@ -212,7 +212,7 @@ def _replace(actor: Actor, public_id: str, act: str, wanted: Policies, original:
         changed = dict(enumerate(rules)) | dict(zip(places, new, strict=True))
         return list(changed.values())
 
-    _change(actor, public_id, act, wanted, {way: replaced})
+    _change(actor, public_id, act, wanted, {way: replaced}, original=original)
 
 
 def move(actor: Actor, public_id: str, way: str, index: int, *, up: bool, version: str = "") -> None:
@@ -249,14 +249,17 @@ def _no_such_index(field: str, index: int, count: int) -> UnknownPolicy:
 
 
 def _change(
-    actor: Actor, public_id: str, act: str, wanted: Policies, how: dict[str, Callable[[list[Policy]], list[Policy]]]
+    actor: Actor,
+    public_id: str,
+    act: str,
+    wanted: Policies,
+    how: dict[str, Callable[[list[Policy]], list[Policy]]],
+    *,
+    original: Policies = NOTHING,
 ) -> None:
     with _changing(actor, public_id, act) as group:
-        if wanted.version not in ("", str(group.version)):
-            raise StaleVersion(
-                "The rules of {id} are of version {version} by now; read them again.",
-                field="policies.version", id=public_id, version=group.version,
-            )  # fmt: skip
+        for field, said in ("policies", wanted), ("original", original):
+            _refuse_stale(group, said, f"{field}.version")
         _refuse_foreign(actor, wanted)
         for way, changed in how.items():
             rules = changed(policies.read(getattr(group, way)))
@@ -264,6 +267,14 @@ def _change(
             setattr(group, way, policies.stored(rules))
         group.version += 1
         told.send(actor.account)
+
+
+def _refuse_stale(group: SecurityGroup, said: Policies, field: str) -> None:
+    if said.version not in ("", str(group.version)):
+        raise StaleVersion(
+            "The rules of {id} are of version {version} by now; read them again.",
+            field=field, id=group.public_id, version=group.version,
+        )  # fmt: skip
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from vmart.instances.models import State as MachineState
 from vmart.kernel import clock, db
 from vmart.orders import errors, hourly, things
 from vmart.orders.images import leave
-from vmart.orders.snapshots import own
+from vmart.orders.snapshots import ends, own
 from vmart.storage.images import STANDING, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.storage.models import State as DiskState
@@ -108,6 +108,7 @@ def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
 def _gone(snapshot: Snapshot) -> None:
     db.call("placement_free", [snapshot.id])
     modify.end(snapshot.account_id, [tagged.Thing(tagged.SNAPSHOT, snapshot.public_id)])
+    things.forget_work(ends.KIND, [snapshot])  # its end by itself may be ten years away
     if snapshot.state == SnapshotState.FAILED:
         return
     Subscription.objects.filter(pk=snapshot.pk, standing=Standing.ISOLATED).update(standing=Standing.ENDED)

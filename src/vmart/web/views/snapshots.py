@@ -114,9 +114,8 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     if request.method == "POST" and form.is_valid():
         try:
             name, delete_at = form.cleaned_data["name"], form.cleaned_data["delete_at"]
-            attributes.modify(
-                actor(request, account_id), public_id, name=name, delete_at=delete_at, for_good=delete_at is None
-            )
+            for_good = delete_at is None and "delete_at" in request.POST  # said, and not only left away
+            attributes.modify(actor(request, account_id), public_id, name=name, delete_at=delete_at, for_good=for_good)
         except Refused as refused:
             form.refuse(refused)
         else:

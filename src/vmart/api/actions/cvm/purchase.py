@@ -260,7 +260,7 @@ def configuration(here: Shop, call: Call, asked: Configured) -> Configuration:
         data_disks=tuple(
             DiskChoice(disk.disk_type, disk.disk_size, disk.delete_with_instance, disk.disk_name, disk.snapshot_id)
             for disk in asked.data_disks
-            if disk.disk_size
+            if disk.disk_size or disk.snapshot_id  # 0 is no disk; of a snapshot it is one of a wrong size
         ),
         period_months=term.period if term else None,
         internet_charge_type=internet_charge_type(asked),
