@@ -162,6 +162,8 @@ def test_why_an_import_failed_is_said(visitor: Visitor, server: FileServer) -> N
     work()
     shown = visitor.get(f"/images/{OwnImage.objects.get().public_id}/").content.decode()
     assert all(text in shown for text in ("Not imported", "The host of the address does not give the file."))
+    deletion = visitor.get(f"/images/{OwnImage.objects.get().public_id}/delete/").content.decode()
+    assert "No machine is made of it any more" in deletion and "Its charging ends" not in deletion  # it never began
     # Room was kept for 11 GiB; how large the system is nobody has seen.
     assert "11 GiB" not in shown + visitor.get("/images/").content.decode()
 
