@@ -12,6 +12,8 @@ from pathlib import Path
 os.environ["DJANGO_SETTINGS_MODULE"] = "vmart.config.settings"
 os.environ["VMART_MASTER_KEY"] = "07" * 32  # tests are the same each time
 os.environ["VMART_DATA_DIR"] = tempfile.gettempdir() + "/vmart-tests-no-data-dir"
+if "PYTEST_XDIST_WORKER" not in os.environ:  # simulated engines of another version of the tests
+    shutil.rmtree(os.environ["VMART_DATA_DIR"], ignore_errors=True)
 os.environ["VMART_DATABASE_URL"] = "host=/nonexistent"
 os.environ["VMART_STATIC_AS_IS"] = "1"
 os.environ.pop("VMART_TEST_CLOCK", None)

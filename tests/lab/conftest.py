@@ -182,7 +182,8 @@ class Addresses:
 
     def public(self, mbps: int = 100) -> PublicAddress:
         """Of a range that is routed here as a seller's own would be: no documentation network."""
-        return PublicAddress(f"198.18.113.{next(self._public)}", mbps)
+        number = next(self._public)
+        return PublicAddress(f"198.18.{112 + number // 240}.{1 + number % 240}", mbps)
 
 
 @pytest.fixture(scope="session")
@@ -239,8 +240,8 @@ def make_spec(addresses: Addresses, engine: Engine) -> Iterator[Callable[..., Ma
             system_disk=Disk(f"disk-lab{number:05d}", "CLOUD_SSD", 5),
             data_disks=data_disks,
             subnet=Subnet(f"subnet-{customer}", f"10.{90 + customer}.0.0/20", f"10.{90 + customer}.0.1"),
-            private_ip=f"10.{90 + customer}.1.{number}",
-            mac=f"02:16:3e:5a:{customer:02x}:{number:02x}",
+            private_ip=f"10.{90 + customer}.{1 + number // 250}.{1 + number % 250}",
+            mac=f"02:16:3e:{customer:02x}:{number // 256:02x}:{number % 256:02x}",
             hostname=f"web-{number}",
             login_user="root",
             password_hash=unix_password.hash_sha512(password) if password else "",
@@ -370,7 +371,7 @@ def open_internet() -> Iterator[Internet]:
         internet.run("ip", "address", "add", f"{internet.ip}/24", "dev", links.inner)
         internet.run("ip", "link", "set", links.inner, "up")
         internet.run("ip", "link", "set", "lo", "up")
-        for pool in (DEMO_POOL, "198.18.113.0/24"):
+        for pool in (DEMO_POOL, "198.18.112.0/22"):
             internet.run("ip", "route", "add", pool, "via", internet.host_ip)
         # And back into the private ranges, as an attacker beside the host would have it.
         internet.run("ip", "route", "add", "10.0.0.0/8", "via", internet.host_ip)

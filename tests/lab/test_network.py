@@ -96,10 +96,10 @@ def test_a_documentation_address_leaves_by_the_hosts_own(
     assert internet.connects(_public_ip(spec), 22)  # and is reached by its own address
     assert internet.seen_bytes(_public_ip(spec)) > 0
     # With another address, and without one, nothing of it is left.
-    engine.ensure_address(spec.name, spec.private_ip, PublicAddress("198.18.113.250", 100))
-    internet.count_senders("198.18.113.250", internet.host_ip)
+    engine.ensure_address(spec.name, spec.private_ip, PublicAddress("198.18.113.253", 100))
+    internet.count_senders("198.18.113.253", internet.host_ip)
     assert lab.inside(spec.name, f"ping -q -c 1 -W 2 {internet.ip}").returncode == 0
-    assert (internet.seen_bytes("198.18.113.250"), internet.seen_bytes(internet.host_ip)) == (84, 0)
+    assert (internet.seen_bytes("198.18.113.253"), internet.seen_bytes(internet.host_ip)) == (84, 0)
     engine.ensure_address(spec.name, spec.private_ip, None)
     assert lab.inside(spec.name, f"ping -q -c 1 -W 2 {internet.ip}").returncode != 0
 

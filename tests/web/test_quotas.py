@@ -58,6 +58,8 @@ def test_each_quota_with_what_is_used_of_it() -> None:
         ["Elastic public addresses a region", "East China (Shanghai)", "0", "20"],
         ["Snapshots a region", "South China (Guangzhou)", "0", "200"],
         ["Snapshots a region", "East China (Shanghai)", "0", "200"],
+        ["Bandwidth packages a region", "South China (Guangzhou)", "0", "20"],
+        ["Bandwidth packages a region", "East China (Shanghai)", "0", "20"],
         ["Images of its own a region", "South China (Guangzhou)", "0", "10"],
         ["Images of its own a region", "East China (Shanghai)", "0", "10"],
         ["Snapshot policies a region", "South China (Guangzhou)", "1", "30"],
