@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,26 @@ def _firewall(engine: Engine) -> Firewall:
     firewall = engine._open().firewall
     assert firewall is not None
     return firewall
+
+
+def _asks(engine: Engine, spec: MachineSpec) -> list[Path]:
+    """How often the host asks for a machine on its bridge: every so many milliseconds, and how many times."""
+    assert isinstance(engine, IncusEngine)
+    told = Path("/proc/sys/net/ipv4/neigh") / engine._open().networks.ensure_bridge(spec.subnet, []).name
+    return [told / "retrans_time_ms", told / "mcast_solicit"]
+
+
+def test_the_host_asks_for_a_machine_again_soon(engine: Engine, make_spec: MakeSpec) -> None:
+    """Also on a bridge that was made anew, and so forgot it."""
+    spec = _in(make_spec(public=False), "subnet-asked", 9)
+    engine.ensure_present(spec)
+    asks = _asks(engine, spec)
+    assert [file.read_text() for file in asks] == ["100\n", "30\n"]
+    for file, as_made in zip(asks, ["1000", "3"], strict=True):
+        file.write_text(as_made)
+    _firewall(engine).remove_table()
+    engine.list_ours()
+    assert [file.read_text() for file in asks] == ["100\n", "30\n"]
 
 
 def test_subnets_of_one_vpc_reach_each_other_and_no_other(engine: Engine, lab: Lab, three: list[MachineSpec]) -> None:

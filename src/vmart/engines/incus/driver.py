@@ -587,7 +587,7 @@ class IncusEngine:
             opened.firewall.rebuild(
                 lambda: (opened.networks.bridges(), map(records.leave_of, self._leaving()), self._all_guarded())
             )
-            opened.networks.watch_all()
+            opened.networks.see_to_all()
             opened.networks.write_forwards_again()
 
     def _leaving(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from vmart.engines.contract import EngineError, Subnet
 from vmart.engines.incus import groups
 from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Bridge, Firewall
-from vmart.engines.incus.host import Names, OneAtATime, networks_of_host, run
+from vmart.engines.incus.host import Names, OneAtATime, ask_again_soon, networks_of_host, run
 from vmart.kernel import clock
 
 MARK = "user.vmart.deployment"
@@ -58,8 +58,7 @@ class Networks:
                 self._create(bridge, subnet, members)
             elif found["config"].get(MARK) != self._names.deployment:
                 raise EngineError("A network's name is taken on the engine.", transient=False, detail=bridge.name)
-            if self._watches:
-                groups.watch_bridge(bridge.name)
+            self._see_to(bridge.name)
             self._known.add(bridge.name)
         return bridge
 
@@ -110,10 +109,17 @@ class Networks:
     def bridges(self) -> list[Bridge]:
         return [_bridge_of(network) for network in self.ours()]
 
-    def watch_all(self) -> None:
+    def see_to_all(self) -> None:
         """The same of every bridge, as when it was made: the host may have made them anew."""
-        for network in self.ours() if self._watches else ():
-            groups.watch_bridge(network["name"])
+        for network in self.ours() if self._firewall is not None else ():
+            self._see_to(network["name"])
+
+    def _see_to(self, bridge: str) -> None:
+        """What this host does with a bridge, and the server does not tell it."""
+        if self._firewall is not None:
+            ask_again_soon(bridge)
+        if self._watches:
+            groups.watch_bridge(bridge)
 
     def remove_if_empty(self, name: str) -> None:
         """The bridge, unless a machine is on it: Incus refuses then, atomically."""
