@@ -4,6 +4,9 @@ The other half is ``settlement/arrears.py``, which takes it; this one lies where
 """
 
 from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 
 from vmart.events import record
 from vmart.instances.models import ALIVE, Instance, State
@@ -51,51 +54,40 @@ def end(account_id: int) -> int:
         .order_by("id")
     )
     stopped = [machine for machine in restricted if machine.state == State.SHUTDOWN]
-    disks = list(
-        own.locking()
-        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=DiskState.TORECYCLE)
-        .order_by("id")
-    )
-    eips = list(
-        own_address.locking()
-        .filter(account_id=account_id, subscription__arrears_since__isnull=False)
-        .exclude(state__in=[EipState.OFFLINING, EipState.GONE])
-        .order_by("id")
-    )
-    snapshots = list(
-        own_snapshot.locking()
-        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=SnapshotState.TORECYCLE)
-        .order_by("id")
-    )
-    images = list(
-        own_image.charged()
-        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=ImageState.NORMAL)
-        .order_by("id")
-    )
-    packages = list(
-        own_package.locking()
-        .filter(account_id=account_id, subscription__arrears_since__isnull=False, state=PackageState.CREATED)
-        .order_by("id")
-    )
-    left_minor = found[0]["available"]
-    if stopped:
-        left_minor = _make_startable(stopped, left_minor)
-    if disks:
-        left_minor = _make_attachable(disks, left_minor)
-    if eips:
-        left_minor = _switch_on(eips, left_minor)
-    if packages:
-        left_minor = _share_again(packages, left_minor)
-    if snapshots:
-        left_minor = _use_again(snapshots, left_minor)
-    if images:
-        _make_usable(images, left_minor)
+    left_minor = _make_startable(stopped, found[0]["available"]) if stopped else found[0]["available"]
+    for stood, give_back in (
+        (_disks(), _make_attachable), (_eips(), _switch_on), (_packages(), _share_again),
+        (_snapshots(), _use_again), (_images(), _make_usable),
+    ):  # fmt: skip
+        here = list(stood.filter(account_id=account_id, subscription__arrears_since__isnull=False).order_by("id"))
+        if here:
+            left_minor = give_back(here, left_minor)
     for machine in restricted:
         if machine.state != State.SHUTDOWN:
             m.agree([machine], arrears_since=None)
             m.event(machine, "network_on")
             address.send(machine)
     return len(stopped)
+
+
+def _disks() -> QuerySet[Any]:
+    return own.locking().filter(state=DiskState.TORECYCLE)
+
+
+def _eips() -> QuerySet[Any]:
+    return own_address.locking().exclude(state__in=[EipState.OFFLINING, EipState.GONE])
+
+
+def _packages() -> QuerySet[Any]:
+    return own_package.locking().filter(state=PackageState.CREATED)
+
+
+def _snapshots() -> QuerySet[Any]:
+    return own_snapshot.locking().filter(state=SnapshotState.TORECYCLE)
+
+
+def _images() -> QuerySet[Any]:
+    return own_image.charged().filter(state=ImageState.NORMAL)
 
 
 def _make_startable(machines: Sequence[Instance], available_minor: int) -> int:
@@ -114,24 +106,19 @@ def _make_startable(machines: Sequence[Instance], available_minor: int) -> int:
 
 def _make_attachable(disks: Sequence[Disk], available_minor: int) -> int:
     """As if they had just been detached; one that is still being taken off is when that is done. What is left."""
-    ids = [disk.id for disk in disks]
-    db.call("metering_start", ids, [], db.call("metering_instant", clock.now()))
     there = [disk.id for disk in disks if disk.instance_id]
     free = [disk for disk in disks if not disk.instance_id]
-    m.forget_work(release.KIND, disks)
     m.forget_work(isolate.KIND, free)
     Disk.objects.filter(id__in=there).update(state=DiskState.DETACHING)
     Disk.objects.filter(id__in=[disk.id for disk in free]).update(
         state=DiskState.UNATTACHED, latest_operation_state="SUCCESS"
     )
-    return _agree_again(disks, available_minor)
+    return _charge_again(disks, release.KIND, available_minor)
 
 
 def _switch_on(eips: Sequence[Eip], available_minor: int) -> int:
-    """They are charged again, and lead to the machines that have them. What is left."""
-    db.call("metering_start", [eip.id for eip in eips], [], db.call("metering_instant", clock.now()))
-    m.forget_work(release_address.KIND, eips)
-    left_minor = _agree_again(eips, available_minor)
+    """They lead to the machines that have them. What is left."""
+    left_minor = _charge_again(eips, release_address.KIND, available_minor)
     for eip in eips:
         if eip.state == EipState.BIND:
             isolate_address.lead_again(eip)
@@ -139,25 +126,26 @@ def _switch_on(eips: Sequence[Eip], available_minor: int) -> int:
 
 
 def _share_again(packages: Sequence[Package], available_minor: int) -> int:
-    """They are charged again; what is in them was switched on by itself. What is left."""
-    db.call("metering_start", [one.id for one in packages], [], db.call("metering_instant", clock.now()))
-    m.forget_work(own_package.RELEASE_KIND, packages)
-    return _agree_again(packages, available_minor)
+    """What is in them was switched on by itself. What is left."""
+    return _charge_again(packages, own_package.RELEASE_KIND, available_minor)
 
 
 def _use_again(snapshots: Sequence[Snapshot], available_minor: int) -> int:
-    """They are charged again. What is left."""
-    db.call("metering_start", [one.id for one in snapshots], [], db.call("metering_instant", clock.now()))
-    m.forget_work(delete_snapshot.KIND, snapshots)
+    """Disks are made of them. What is left."""
     Snapshot.objects.filter(id__in=[one.id for one in snapshots]).update(state=SnapshotState.NORMAL)
-    return _agree_again(snapshots, available_minor)
+    return _charge_again(snapshots, delete_snapshot.KIND, available_minor)
 
 
-def _make_usable(images: Sequence[OwnImage], available_minor: int) -> None:
-    """They are charged again, and machines are made of them."""
-    db.call("metering_start", [image.id for image in images], [], db.call("metering_instant", clock.now()))
-    m.forget_work(leave_image.KIND, images)
-    _agree_again(images, available_minor)
+def _make_usable(images: Sequence[OwnImage], available_minor: int) -> int:
+    """Machines are made of them. What is left."""
+    return _charge_again(images, leave_image.KIND, available_minor)
+
+
+def _charge_again(things: Sequence[Thing], release: str, available_minor: int) -> int:
+    """They are charged again, and released no more. What is left."""
+    db.call("metering_start", [thing.id for thing in things], [], db.call("metering_instant", clock.now()))
+    m.forget_work(release, things)
+    return _agree_again(things, available_minor)
 
 
 def _agree_again(things: Sequence[Thing], available_minor: int) -> int:

@@ -11,9 +11,10 @@ section 4).
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from vmart.customers.models import Account
 from vmart.instances.models import ALIVE, Instance, State
@@ -67,62 +68,55 @@ def _take(operation: Claimed, owner: uuid.UUID) -> bool:
         )
         postpaid = [machine for machine in machines if machine.subscription.charge_type in BY_USAGE]
         idle = [machine for machine in postpaid if not _is_busy(machine)]
-        disks = list(
-            own.locking()
-            .filter(account_id=operation.subject_id, subscription__charge_type=POSTPAID_BY_HOUR, state__in=ALIVE_DISKS)
-            .order_by("id")
-        )
-        idle_disks = [disk for disk in disks if disk.latest_operation_state != "OPERATING"]
-        eips = list(
-            own_address.locking()
-            .filter(account_id=operation.subject_id, subscription__charge_type=POSTPAID_BY_HOUR)
-            .filter(subscription__isolated_at=None)
-            .exclude(state__in=[EipState.OFFLINING, EipState.GONE])
-            .order_by("id")
-        )
-        idle_eips = [eip for eip in eips if eip.latest_operation_state != "OPERATING"]
-        snapshots = list(
-            own_snapshot.locking()
-            .filter(account_id=operation.subject_id, subscription__isolated_at=None)
-            .filter(state__in=[SnapshotState.CREATING, SnapshotState.NORMAL, SnapshotState.ROLLBACKING])
-            .order_by("id")
-        )
-        idle_snapshots = [snapshot for snapshot in snapshots if snapshot.latest_operation_state != "OPERATING"]
-        images = list(
-            own_image.charged()
-            .filter(account_id=operation.subject_id, subscription__isolated_at=None)
-            .filter(state__in=[ImageState.IMPORTING, ImageState.NORMAL])
-            .order_by("id")
-        )
-        idle_images = [image for image in images if image.latest_operation_state != "OPERATING"]
-        packages = list(
-            own_package.locking()
-            .filter(account_id=operation.subject_id, state=PackageState.CREATED, subscription__isolated_at=None)
-            .order_by("id")
-        )
-        idle_packages = [package for package in packages if package.latest_operation_state != "OPERATING"]
-        busy = len(idle) < len(postpaid) or len(idle_disks) < len(disks) or len(idle_eips) < len(eips)
-        busy = busy or len(idle_snapshots) < len(snapshots) or len(idle_images) < len(images)
-        busy = busy or len(idle_packages) < len(packages)
+        others = _others(operation.subject_id)
+        idle_others = [(thing, take) for thing, take in others if thing.latest_operation_state != "OPERATING"]
+        busy = len(idle) < len(postpaid) or len(idle_others) < len(others)
         ours = queue.holds(owner, operation) if busy else queue.finish(owner, operation)
         if ours and in_arrears(operation.subject_id):
             db.call("placement_lock", [machine.id for machine in idle])
             for machine in idle:
                 _stop(machine)
-            for disk in idle_disks:
-                _take_off(disk)
-            for eip in idle_eips:
-                _switch_off(eip)
-            for snapshot in idle_snapshots:
-                _put_away(snapshot)
-            for image in idle_images:
-                _put_away_image(image)
-            for package in idle_packages:
-                _end_share(package)
+            for thing, take in idle_others:
+                take(thing)
             for machine in machines:
                 if machine.subscription.charge_type not in BY_USAGE:
                     _cut_off(machine)
         return busy
+
+
+def _others(account_id: int) -> list[tuple[Any, Callable[[Any], None]]]:
+    """What else the account is charged for by usage, locked, each with what is done to it."""
+    return [
+        (thing, take)
+        for charged, take in (
+            (_disks(), _take_off), (_eips(), _switch_off), (_snapshots(), _put_away),
+            (_images(), _put_away_image), (_packages(), _end_share),
+        )
+        for thing in charged.filter(account_id=account_id).order_by("id")
+    ]  # fmt: skip
+
+
+def _disks() -> QuerySet[Any]:
+    return own.locking().filter(subscription__charge_type=POSTPAID_BY_HOUR, state__in=ALIVE_DISKS)
+
+
+def _eips() -> QuerySet[Any]:
+    postpaid = own_address.locking().filter(subscription__charge_type=POSTPAID_BY_HOUR, subscription__isolated_at=None)
+    return postpaid.exclude(state__in=[EipState.OFFLINING, EipState.GONE])
+
+
+def _snapshots() -> QuerySet[Any]:
+    there = [SnapshotState.CREATING, SnapshotState.NORMAL, SnapshotState.ROLLBACKING]
+    return own_snapshot.locking().filter(subscription__isolated_at=None, state__in=there)
+
+
+def _images() -> QuerySet[Any]:
+    there = [ImageState.IMPORTING, ImageState.NORMAL]
+    return own_image.charged().filter(subscription__isolated_at=None, state__in=there)
+
+
+def _packages() -> QuerySet[Any]:
+    return own_package.locking().filter(subscription__isolated_at=None, state=PackageState.CREATED)
 
 
 def _is_busy(machine: Instance) -> bool:
@@ -158,34 +152,32 @@ def _switch_off(eip: Eip) -> None:
     """It leads nowhere; a machine that has it keeps it as long as what is stopped is kept."""
     rules = policy.at(clock.now())
     hours = max(0, rules.arrears_idle_address_hours - rules.arrears_grace_hours)
-    kept = _kept() if eip.instance_id else dt.timedelta(hours=hours)
-    release_at = _end_charging(eip, kept)
-    m.event(eip, "stopped_for_arrears")
     if eip.instance_id:
         isolate_address.send(eip)
-    m.send(eip, release_address.KIND, due_at=release_at)
+    _keep(eip, release_address.KIND, _kept() if eip.instance_id else dt.timedelta(hours=hours))
 
 
 def _put_away(snapshot: Snapshot) -> None:
     """It stays on its engine, and its room is kept."""
-    release_at = _end_charging(snapshot, _kept())
     Snapshot.objects.filter(pk=snapshot.pk).update(state=SnapshotState.TORECYCLE)
-    m.event(snapshot, "stopped_for_arrears")
-    m.send(snapshot, delete_snapshot.KIND, due_at=release_at)
+    _keep(snapshot, delete_snapshot.KIND, _kept())
 
 
 def _put_away_image(image: OwnImage) -> None:
     """The same; nothing is made of it meanwhile."""
-    release_at = _end_charging(image, _kept())
-    m.event(image, "stopped_for_arrears")
-    m.send(image, leave_image.KIND, due_at=release_at)
+    _keep(image, leave_image.KIND, _kept())
 
 
 def _end_share(package: Package) -> None:
     """What is in it is switched off by itself; it is kept as long as an address at a machine is."""
-    release_at = _end_charging(package, _kept())
-    m.event(package, "stopped_for_arrears")
-    m.send(package, own_package.RELEASE_KIND, due_at=release_at)
+    _keep(package, own_package.RELEASE_KIND, _kept())
+
+
+def _keep(thing: Thing, release: str, kept: dt.timedelta) -> None:
+    """It is charged no more, and released after this time."""
+    release_at = _end_charging(thing, kept)
+    m.event(thing, "stopped_for_arrears")
+    m.send(thing, release, due_at=release_at)
 
 
 def _kept() -> dt.timedelta:
