@@ -3,7 +3,7 @@
 import pytest
 
 from vmart.engines.contract import EngineError
-from vmart.engines.incus import capability
+from vmart.engines.incus import capability, links
 from vmart.engines.incus.copies import spare_gib
 from vmart.engines.incus.host import names_of_deployment
 
@@ -68,6 +68,7 @@ def test_ipv6_is_where_security_groups_hold_for_it_and_where_not_it_is_said() ->
         (containers, ("elsewhere", "elsewhere", ""), "security groups would not hold for them."),
         (containers, ("", "no br_netfilter", ""), "security groups would not hold for them."),
         (containers, ("", "", "no IPv6"), "the host's kernel does without IPv6."),
+        (containers, ("", "", links.MAY_NOT), "the driver may not have the host forward them."),
         (("lxc | qemu", "virtual-machine"), ("", "", ""), "that has not been tried yet."),
     ):
         told = capability.of_server(_server(driver), kind, *why_not[:2], why_no_ipv6=why_not[2])

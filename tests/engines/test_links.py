@@ -1,13 +1,16 @@
 """Given a host that forwards no IPv6, when a machine gets an address, then it does, and is a router for nobody else."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from vmart.config.places import HOST_NOTES
 from vmart.engines.contract import EngineError
 from vmart.engines.incus import links
 from vmart.engines.incus.host import names_of_deployment
 
+_FORWARDING, _TOLD = links.FORWARDING, links.TOLD
 _HEARS = {
     "all": "1", "default": "1", "eth0": "1", "eth1": "2", "wlan0": "0", "v6-12345abcdefg": "1", "v12345-0a1b2c3d": "1",
     "veth0": "1",
@@ -82,3 +85,24 @@ def test_names_of_links_fit_and_are_known_for_those_of_machines() -> None:
         True,
         False,
     )
+
+
+@pytest.mark.parametrize("closed", [_FORWARDING, _TOLD], ids=["the setting", "the mark"])
+def test_where_it_may_not_be_told_to_forward_none_are_sold(
+    conf: Path, monkeypatch: pytest.MonkeyPatch, closed: Path
+) -> None:
+    """Given a worker who may write one and not the other; a host that forwards by itself needs neither."""
+    refused = {links.FORWARDING} if closed == _FORWARDING else set(links.TOLD.parents)
+
+    def may(path: Path, mode: int, **how: bool) -> bool:
+        assert (mode, how) == (os.W_OK, {"effective_ids": True})
+        return path not in refused
+
+    monkeypatch.setattr(os, "access", may)
+    assert links.why_not() == links.MAY_NOT
+    links.FORWARDING.write_text("1\n")
+    assert links.why_not() == ""
+
+
+def test_the_mark_is_where_the_worker_may_leave_it() -> None:
+    assert _TOLD.parent == HOST_NOTES

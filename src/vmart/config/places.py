@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from vmart.config import os_users
 from vmart.kernel import clock
 
+HOST_NOTES = Path("/run/vmart/host")
 _SOCKET_ROOM = 90  # what a folder's path may have so that a socket below it stays within 107 characters
 
 
@@ -143,7 +144,10 @@ class Places:
         ):  # fmt: skip
             _make_folder(folder, mode, made)
         if os_users.is_root():
-            os.chown(self.engine_dir, *os_users.uid_gid(os_users.WORKER))
+            # What the worker notes of the host: for all deployments on it, and until the host's next start.
+            _make_folder(HOST_NOTES, 0o755, made)
+            for folder in (self.engine_dir, HOST_NOTES):
+                os.chown(folder, *os_users.uid_gid(os_users.WORKER))
 
     def forget_this_boot(self) -> None:
         """Remove what a run left in ``run_dir``; what machines that run on still need stays."""

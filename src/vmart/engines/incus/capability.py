@@ -5,6 +5,7 @@ from typing import Any
 
 from vmart.engines.contract import Capabilities, EngineError
 from vmart.engines.foreign.kinds import ROOTFS
+from vmart.engines.incus import links
 
 OLDEST = (6, 0)
 # Pools that copy a disk as it is at one instant, also while it is written; the second make it a block device, which
@@ -79,6 +80,8 @@ def _why_no_ipv6(kind: str, missing: Mapping[str, str], why_no_ipv6: str) -> str
         return "There are no IPv6 addresses here: security groups would not hold for them."
     if kind != "container":
         return "There are no IPv6 addresses for virtual machines: that has not been tried yet."
+    if why_no_ipv6 == links.MAY_NOT:
+        return "There are no IPv6 addresses here: the driver may not have the host forward them."
     return "There are no IPv6 addresses here: the host's kernel does without IPv6." if why_no_ipv6 else ""
 
 

@@ -5,6 +5,7 @@ decides on it (ADR 0061). The guest's end is set up by the engine when the machi
 """
 
 import contextlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,18 +15,27 @@ from vmart.engines.incus.host import LINKS, Names
 
 _CONF = Path("/proc/sys/net/ipv6/conf")
 FORWARDING = _CONF / "all" / "forwarding"
-# There where we told the host to forward: it goes with the host's next start, as what it was told does.
-TOLD = Path("/run/vmart/ipv6_forwarding")
+# There where we told the host to forward: it goes with the host's next start, as what it was told does. The folder is
+# the worker's, which is not root (``config/places.py``).
+TOLD = Path("/run/vmart/host/ipv6_forwarding")
+MAY_NOT = "we may not have the host forward IPv6"
 GATEWAY = "fe80::1"  # the host's end of each
 _OF_MACHINES = re.compile(f"{LINKS}|v[0-9a-f]{{5}}-")  # names of links and bridges, of any deployment
 
 
 def why_not() -> str:
-    """Empty where this host's kernel knows IPv6, and new links have it."""
+    """Empty where this host's kernel knows IPv6, new links have it, and the host forwards or may be told to."""
     if not FORWARDING.exists():
         return "the kernel has no IPv6"
-    is_off = any((_CONF / those / "disable_ipv6").read_text().strip() == "1" for those in ("all", "default"))
-    return "IPv6 is turned off on the host" if is_off else ""
+    if any((_CONF / those / "disable_ipv6").read_text().strip() == "1" for those in ("all", "default")):
+        return "IPv6 is turned off on the host"
+    return "" if FORWARDING.read_text().strip() != "0" or _may_forward() else MAY_NOT
+
+
+def _may_forward() -> bool:
+    """Whether the host can be told to, and a mark be left of that."""
+    place = next(folder for folder in TOLD.parents if folder.exists())  # root makes what is missing of it
+    return all(os.access(path, os.W_OK, effective_ids=True) for path in (FORWARDING, place))
 
 
 def device(names: Names, machine: str, address: str) -> dict[str, str]:
