@@ -24,10 +24,11 @@ def _pings(lab: Lab, one: MachineSpec, ip: str) -> bool:
 def _heard(lab: Lab, heir: MachineSpec, neighbour: MachineSpec) -> bool:
     """Whether a neighbour that knew whose the address was reaches who has it now, once that one has asked anybody.
 
-    Until then it sends to who had it, for less than a minute: so are neighbours remembered (ARP).
+    Until then it sends to who had it, for less than a minute: so are neighbours remembered (ARP). One that has just
+    begun to doubt what it knows hears nothing for a second (``locktime``): it is asked a few times.
     """
     lab.inside(heir.name, f"ping -q -c 1 -W 1 {heir.subnet.gateway}")
-    return _pings(lab, neighbour, heir.private_ip)
+    return any(_pings(lab, neighbour, heir.private_ip) for _ in range(5))
 
 
 def _addresses(lab: Lab, one: MachineSpec) -> list[str]:
