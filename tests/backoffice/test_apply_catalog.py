@@ -300,7 +300,7 @@ def test_what_has_its_price_from_tomorrow_on_is_not_sold_today(edited: Edited, t
     catalog.current()
     shown = offer.make(Typed.of(QueryDict("type=S9.SMALL1&charge=postpaid")), None)
     assert shown.quoted is not None and shown.quoted.configuration.instance_type == "S9.SMALL1"
-    assert {option.kind.code for option in shown.types()} >= {"S9.SMALL1", "S5.SMALL1"}
+    assert {option.kind.code for option in shown.types.rows} >= {"S9.SMALL1", "S5.SMALL1"}
 
 
 # -- what the database holds of it -----------------------------------------------------------------

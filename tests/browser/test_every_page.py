@@ -1,4 +1,4 @@
-"""Each page: nothing for axe to find, nothing wider than the window, in both languages."""
+"""Each page: nothing for axe to find, nothing wider than the window, in both languages and themes."""
 
 from collections.abc import Callable, Iterator
 
@@ -49,13 +49,14 @@ CUSTOMERS = [
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
 ]  # fmt: skip
 LOCALES = {"en-US": "en", "zh-CN": "zh-hans"}  # what the browser asks for, and what the page says it is in
+THEMES = {"en-US": "light", "zh-CN": "dark"}  # each page is seen in both
 _RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
 
 
 @pytest.fixture(scope="module", params=LOCALES)
 def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: RunningShop) -> Iterator[Customer]:
     """A customer with a machine, in each language."""
-    context = browser.new_context(locale="en-US")
+    context = browser.new_context(locale="en-US", color_scheme=THEMES[request.param])
     customer = Customer(context, running_shop)
     customer.sign_up()
     customer.top_up("500")
@@ -198,6 +199,7 @@ def _security_group(customer: Customer, machine: str) -> dict[str, str]:
 def _templates(customer: Customer) -> dict[str, str]:
     """A template of two versions, saved on the purchase page: its page, and the purchase page that begins with it."""
     page = customer.open("/buy/?charge=postpaid&name=web&data_disk=CLOUD_SSD&data_gib=100")
+    page.click("#save summary")
     page.fill("#template_name", "A template of a long name, as long as one may well be, for all that it holds")
     page.fill("#template_description", "With a data disk")
     page.click("button[value=save_template]")
@@ -206,6 +208,7 @@ def _templates(customer: Customer) -> dict[str, str]:
     begun = page.locator("a:has-text('Buy from this template')").first.get_attribute("href") or ""
     page = customer.open(begun)
     page.fill("#name", "other")
+    page.click("#save summary")
     page.click("button[value=save_version]")
     page.wait_for_url("**/templates/*/")
     expect(page.locator("section.card")).to_have_count(2)
@@ -224,7 +227,7 @@ def _faults(page: Page, axe: str) -> list[str]:
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("address", STRANGERS)
 def test_strangers_pages(window: Callable[..., Customer], axe: str, address: str, locale: str) -> None:
-    page = window(locale=locale).open(address)
+    page = window(locale=locale, color_scheme=THEMES[locale]).open(address)
     assert page.evaluate("document.documentElement.lang") == LOCALES[locale]
     assert _faults(page, axe) == []
 
@@ -278,7 +281,7 @@ def needed(running_shop: RunningShop) -> Iterator[str]:
 def test_the_sellers_pages(
     window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str, needed: str
 ) -> None:
-    seller = window(locale=locale)
+    seller = window(locale=locale, color_scheme=THEMES[locale])
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]

@@ -29,6 +29,7 @@ def test_make_a_group_add_a_rule_and_buy_with_it(window: Window) -> None:
     group = page.url.split("/")[-2]
     page = customer.open("/buy/?charge=postpaid&name=web")
     expect(page.locator(".ssh-closed")).to_have_count(0)
+    page.click("#other-groups summary")
     page.check(f"#security_group-{group}")
     page.uncheck("#security_group input >> nth=0")  # the default group
     expect(page.locator("#price .ssh-closed")).to_be_visible()

@@ -5,11 +5,13 @@ from importlib.util import find_spec
 from django.urls import include, path
 
 from vmart.config.payment_webhook import payment_webhook
+from vmart.pages import theme
 
 handler500 = "vmart.config.out_of_order.page"
 
 urlpatterns = [
     path("payments/webhook/<slug:provider>", payment_webhook),
+    path("i18n/theme/", theme.choose, name="set_theme"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
 if find_spec("vmart.backoffice.urls"):

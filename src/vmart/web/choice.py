@@ -24,7 +24,7 @@ from vmart.orders.groups import OF_A_MACHINE_MAX
 from vmart.orders.images.chosen import Chosen
 from vmart.orders.login import KEYS_MAX
 from vmart.pages import local_time, version_facts
-from vmart.pricing.book import PriceBook
+from vmart.pricing.book import PriceBook, UnitPrice
 from vmart.pricing.configuration import (
     DEFAULT_DISK_TYPE,
     DEFAULT_SYSTEM_GIB,
@@ -40,10 +40,11 @@ from vmart.tags.wanted import Tag
 from vmart.web import typed_tags
 
 MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR, "spot": SPOTPAID}
+TYPES_SHOWN = ("family", "vcpu", "memory", "order")  # which rows of the type table, and in which order
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at", "tags", "max_price", "ipv6",
+    "ends_at", "tags", "max_price", "ipv6", *TYPES_SHOWN,
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -291,17 +292,31 @@ def zone_of(typed: Mapping[str, str], shop: Shop, states: Mapping[str, ZoneState
     return next(roomy, there[0])
 
 
+def sold_in(zone: ZoneView, shop: Shop) -> list[InstanceType]:
+    """What the zone sells and has not sold out."""
+    return [shop.instance_types[code] for code, sold_out in zone.offers.items() if not sold_out]
+
+
+def in_stock(zone: ZoneView, shop: Shop, market: Market, disk_gib: int) -> list[InstanceType]:
+    """Those of them that a host has room for, with disks of so many GiB."""
+    return [kind for kind in sold_in(zone, shop) if market.room(kind, disk_gib)]
+
+
+def recommended(kinds: Sequence[InstanceType], prices: Mapping[str, UnitPrice]) -> InstanceType:
+    """The cheapest a month that a common server feels well in: one with 2 GiB, where there is one."""
+    roomy = [kind for kind in kinds if kind.memory_mib >= 2048] or kinds
+    return min(roomy, key=lambda kind: prices[kind.code].month[0].price)
+
+
 def _kind(
     wanted: str, zone: ZoneView, shop: Shop, book: PriceBook, *, market: Market, disk_gib: int, notices: list[str]
 ) -> InstanceType:
     """The wanted type if it can be had in the zone, else the nearest, with a notice."""
-    sold = [shop.instance_types[code] for code, sold_out in zone.offers.items() if not sold_out]
-    there = [kind for kind in sold if market.room(kind, disk_gib)] or sold or list(shop.instance_types.values())
+    there = in_stock(zone, shop, market, disk_gib) or sold_in(zone, shop) or list(shop.instance_types.values())
     prices = book.regions[zone.region].cpu
     chosen = shop.instance_types.get(wanted)
     if chosen is None:
-        roomy = [kind for kind in there if kind.memory_mib >= 2048] or there
-        return min(roomy, key=lambda kind: prices[kind.code].month[0].price)
+        return recommended(there, prices)
     if chosen in there:
         return chosen
     nearest = min(

@@ -28,29 +28,18 @@ from vmart.pages.way_back import top_up_address
 from vmart.payments import top_up
 from vmart.policy import policy
 from vmart.pricing import books
-from vmart.pricing.book import PriceBook
+from vmart.pricing.book import PriceBook, UnitPrice
 from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_returns
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
 from vmart.web import fields, from_template, group_boxes
-from vmart.web.choice import Choice, Typed, has_ipv6, read, size_field, snapshot_field, zone_of
+from vmart.web.choice import Choice, Typed, has_ipv6, in_stock, read, recommended, size_field, snapshot_field, zone_of
 from vmart.web.faults import Fault, faults
+from vmart.web.type_table import FEW, TypeOption, TypeTable
 
 SUBNETS_SHOWN = 200
-FEW = 20  # from here down the number left is said
-
-
-@dataclass(frozen=True, slots=True)
-class TypeOption:
-    """A row of the type table; ``room`` counts up to FEW, None beyond; ``why`` says why it cannot be had, else ""."""
-
-    kind: InstanceType
-    price: Decimal
-    later: Decimal | None  # price at the last tier of age
-    room: int | None
-    why: str
-    chosen: bool
+Priced = tuple[Decimal | None, Decimal | None, Decimal | None]  # an hour, an hour at the last tier of age, a month
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,26 +199,36 @@ class Offer:
     def image_progress(self) -> ImageProgress | None:
         return _progress(self.market, self.choice.image)
 
-    def types(self) -> list[TypeOption]:
-        """What the chosen zone sells, by family; prices for the chosen mode and term."""
-        choice, prices = self.choice, self.book.regions[self.choice.zone.region]
-        months = self.month_count
-        options = []
-        for code, sold_out in choice.zone.offers.items():
-            kind, unit = self.shop.instance_types[code], prices.cpu[code]
-            if self.spot:
-                unit = prices.spot.get(code, unit)
-            if self.prepaid:
-                price, later = progressive(1, unit.month) * unit.discount(months), None
-            else:
-                price = progressive(1, unit.hour) * unit.tiers[0].factor
-                later = progressive(1, unit.hour) * unit.tiers[-1].factor if len(unit.tiers) > 1 else None
-            room = self.market.room(kind, choice.disk_gib)
-            why = "" if room and not sold_out else self._why_not(kind, sold_out)
-            if self.spot and code not in prices.spot:
-                why = _("Not sold as a spot machine")
-            options.append(TypeOption(kind, price, later, room if room <= FEW else None, why, code == choice.kind.code))
-        return options
+    @property
+    def types(self) -> TypeTable:
+        """What the chosen zone sells; what is preselected there is recommended, for as long as it can be had."""
+        choice, prices = self.choice, self.book.regions[self.choice.zone.region].cpu
+        there = in_stock(choice.zone, self.shop, self.market, choice.disk_gib)
+        best = recommended(there, prices) if there else None
+        options = [self._type(code, sold_out, best) for code, sold_out in choice.zone.offers.items()]
+        return TypeTable(options, choice.values)
+
+    def _type(self, code: str, sold_out: bool, best: InstanceType | None) -> TypeOption:
+        """A type with its prices for the chosen mode and term."""
+        kind, prices = self.shop.instance_types[code], self.book.regions[self.choice.zone.region]
+        room = self.market.room(kind, self.choice.disk_gib)
+        why = "" if room and not sold_out else self._why_not(kind, sold_out)
+        if self.spot and code not in prices.spot:
+            why = _("Not sold as a spot machine")
+        priced = self._of_spot(code) if self.spot else self._usual(prices.cpu[code])
+        left = room if room <= FEW else None
+        return TypeOption(kind, *priced, left, why, chosen=code == self.choice.kind.code, recommended=kind is best)
+
+    def _of_spot(self, code: str) -> Priced:
+        """By the hour alone, without tiers."""
+        unit = self.book.regions[self.choice.zone.region].spot.get(code)
+        return (progressive(1, unit.hour) if unit else None), None, None
+
+    def _usual(self, unit: UnitPrice) -> Priced:
+        """A month is one of the chosen term, postpaid one of the shortest."""
+        hour, months = progressive(1, unit.hour), self.month_count if self.prepaid else 1
+        later = hour * unit.tiers[-1].factor if len(unit.tiers) > 1 else None
+        return hour * unit.tiers[0].factor, later, progressive(1, unit.month) * unit.discount(months)
 
     def _why_not(self, kind: InstanceType, sold_out: bool) -> str:
         """Why a type cannot be had in this zone."""
@@ -456,10 +455,3 @@ def _offer_groups(offer: Offer, account_id: int) -> None:
             raise groups.none_hold(choice.zone.code)
     except Refused as refused:
         offer.refuse(refused)
-
-
-def stock(option: TypeOption) -> str:
-    """Stock of a type in words."""
-    if option.why:
-        return option.why
-    return _("In stock") if option.room is None else _("{room} left").format(room=option.room)

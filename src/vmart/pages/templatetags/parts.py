@@ -1,16 +1,51 @@
-"""The parts that pages are put together from: lists, facts, figures."""
+"""The parts that pages are put together from: frame, lists, facts, figures."""
 
 from typing import Any
 
 from django import template
 from django.forms import BoundField, CheckboxInput, Select
+from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from vmart.pages import menu, theme
 from vmart.pages.table import Shown
 
 register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A picture beside a word that says the same; its names are in ``assets/icons.txt``."""
+    shape = '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>'
+    return format_html(shape, static("vendor/icons.svg"), name)
+
+
+_SYSTEMS = {"Debian": "brand-debian", "Ubuntu": "brand-ubuntu", "Windows": "brand-windows"}
+
+
+@register.simple_tag
+def system_icon(os_name: str) -> SafeString:
+    """The mark of an operating system, ``Debian 12 64-bit``; a disc for one that has none here."""
+    return icon(next((mark for name, mark in _SYSTEMS.items() if os_name.startswith(name)), "disc"))
+
+
+@register.simple_tag
+def theme_of(request: HttpRequest) -> str:
+    """``light`` or ``dark``; "" where the browser decides."""
+    return theme.chosen(request)
+
+
+@register.inclusion_tag("pages/links.html")
+def menu_for(request: HttpRequest) -> dict[str, Any]:
+    """The menu of who looks at the page, with the page's own entry marked."""
+    match = request.resolver_match
+    view = match.view_name if match else ""
+    groups = [(group.title, group.marked(view)) for group in menu.groups_for(request.user)]
+    return {"buy": menu.BUY, "buys": menu.BUY.is_of(view), "groups": groups}
 
 
 @register.inclusion_tag("pages/table.html")

@@ -9,11 +9,6 @@ from vmart.web import from_template, offer
 register = template.Library()
 
 
-@register.filter
-def stock(option: offer.TypeOption) -> str:
-    return offer.stock(option)
-
-
 @register.simple_tag
 def focus(shown: offer.Offer, name: str) -> SafeString:
     """Puts the cursor there when a refused form has its first error in this field."""

@@ -28,10 +28,11 @@ document.addEventListener("htmx:replacedInHistory", (event) => {
 });
 
 // A price on its way answers the choices it was asked with. What was changed meanwhile is put back after it: the change
-// asks for the next price, and must not find the older value in its field.
+// asks for the next price, and must not find the older value in its field. What was unfolded stays so.
 const CHOICES = "form.purchase :is(input, select)[id]";
 const asked = new Map();
 let changed = [];
+let unfolded = [];
 const valueOf = (field) => (["radio", "checkbox"].includes(field.type) ? field.checked : field.value);
 
 document.addEventListener("htmx:beforeSend", () => {
@@ -39,6 +40,7 @@ document.addEventListener("htmx:beforeSend", () => {
   for (const field of document.querySelectorAll(CHOICES)) asked.set(field.id, valueOf(field));
 });
 document.addEventListener("htmx:beforeSwap", () => {
+  unfolded = [...document.querySelectorAll("form.purchase details[id][open]")].map((part) => part.id);
   changed = [...document.querySelectorAll(CHOICES)]
     .map((field) => [field.id, valueOf(field)])
     .filter(([id, value]) => asked.has(id) && asked.get(id) !== value);
@@ -48,6 +50,7 @@ document.addEventListener("htmx:afterSwap", () => {
     const field = document.getElementById(id);
     if (field) field[typeof value === "boolean" ? "checked" : "value"] = value;
   }
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   changed = [];
 });
 
