@@ -20,6 +20,7 @@ def test_renew_see_what_is_ahead_and_what_a_return_gives(window: Window) -> None
     page.wait_for_url("**/orders/*/")
     page.click("text=web")
     expect(page.locator("#live .state.good")).to_have_text("Running")
+    page.click("#acts-billing summary")
     page.click("#renew")
     expect(page.locator("#due")).to_have_text("¥67.00")
     page.select_option("#months", "12")

@@ -41,6 +41,7 @@ GROUPS = (
     Group(
         _("Compute"),
         (
+            Entry("overview", _("Overview"), "layout-dashboard"),
             Entry("machines", _("Machines"), "server-2", ("machine",)),
             Entry("images", _("Images"), "disc", ("image",)),
             Entry("templates", _("Launch templates"), "template", ("template",)),

@@ -18,6 +18,7 @@ from vmart.web.views import (
     move,
     networks,
     orders,
+    overview,
     packages,
     passwords,
     payments,
@@ -194,6 +195,7 @@ register_converter(Power, "power")
 
 urlpatterns = [
     path("", purchase.home, name="home"),
+    path("overview/", overview.overview, name="overview"),
     path("buy/", purchase.buy, name="buy"),
     path("buy/price/", purchase.price, name="buy_price"),
     path("orders/", orders.listing, name="orders"),

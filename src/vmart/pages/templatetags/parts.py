@@ -74,6 +74,14 @@ def figure(content: str, title: str, first: bool = False, id: str = "") -> SafeS
     return render_to_string("pages/figure.html", {"content": content, "title": title, "first": first, "id": id})
 
 
+@register.simple_block_tag
+def drop(content: str, title: str, id: str) -> SafeString:
+    """A button that unfolds acts (``class="item"``); nothing where there is none."""
+    if not content.strip():
+        return SafeString("")
+    return render_to_string("pages/drop.html", {"content": content, "title": title, "id": id})
+
+
 @register.simple_tag
 def control(field: BoundField, hint: str = "") -> SafeString:
     """What a field is typed into; its label says what it is, so there is no placeholder. ``hint``: beside its own.

@@ -18,7 +18,7 @@ from vmart.instances.models import KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
 from vmart.launch_templates import contents, keep
 from vmart.launch_templates.keep import NewVersion
-from vmart.listings import placement_groups
+from vmart.listings import at_a_glance, placement_groups
 from vmart.orders import login, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
@@ -43,9 +43,11 @@ class Notice:
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Operators begin with their own page, everybody else with the purchase page."""
-    user = request.user
-    return redirect("seller" if user.is_authenticated and user.is_staff and not account_id_of(request) else "buy")
+    """Operators begin with their own page, who has something here with the overview, everybody else by buying."""
+    user, account_id = request.user, account_id_of(request)
+    if account_id is None:
+        return redirect("seller" if user.is_authenticated and user.is_staff else "buy")
+    return redirect("overview" if at_a_glance.has_anything(account_id) else "buy")
 
 
 @never_cache

@@ -28,11 +28,10 @@ document.addEventListener("htmx:replacedInHistory", (event) => {
 });
 
 // A price on its way answers the choices it was asked with. What was changed meanwhile is put back after it: the change
-// asks for the next price, and must not find the older value in its field. What was unfolded stays so.
+// asks for the next price, and must not find the older value in its field.
 const CHOICES = "form.purchase :is(input, select)[id]";
 const asked = new Map();
 let changed = [];
-let unfolded = [];
 const valueOf = (field) => (["radio", "checkbox"].includes(field.type) ? field.checked : field.value);
 
 document.addEventListener("htmx:beforeSend", () => {
@@ -40,7 +39,6 @@ document.addEventListener("htmx:beforeSend", () => {
   for (const field of document.querySelectorAll(CHOICES)) asked.set(field.id, valueOf(field));
 });
 document.addEventListener("htmx:beforeSwap", () => {
-  unfolded = [...document.querySelectorAll("form.purchase details[id][open]")].map((part) => part.id);
   changed = [...document.querySelectorAll(CHOICES)]
     .map((field) => [field.id, valueOf(field)])
     .filter(([id, value]) => asked.has(id) && asked.get(id) !== value);
@@ -50,8 +48,23 @@ document.addEventListener("htmx:afterSwap", () => {
     const field = document.getElementById(id);
     if (field) field[typeof value === "boolean" ? "checked" : "value"] = value;
   }
-  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   changed = [];
+});
+
+// What was unfolded stays so when its part of the page comes anew. A menu folds when something else is pressed.
+let unfolded = [];
+document.addEventListener("htmx:beforeSwap", () => {
+  unfolded = [...document.querySelectorAll("details[id][open]")].map((part) => part.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+});
+function foldMenus(besides) {
+  for (const menu of document.querySelectorAll("details.drop[open]")) if (menu !== besides) menu.removeAttribute("open");
+}
+document.addEventListener("click", (event) => foldMenus(event.target.closest("details.drop")));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") foldMenus(null);
 });
 
 // Copy buttons are made here, so that nobody sees one that cannot work.
