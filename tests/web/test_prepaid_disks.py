@@ -123,6 +123,20 @@ def test_one_by_the_hour_is_paid_ahead_at_the_price_shown(visitor: Visitor, test
     assert (answer.status_code, "is prepaid already" in text_of(answer)) == (422, True)
 
 
+@pytest.mark.parametrize(
+    ("months", "asked", "due"), [(1, "size/?size=30", "Pay ¥10.19"), (0, "prepay/?months=1", "Pay ¥20.00")]
+)
+def test_a_price_shown_too_long_ago_is_told_anew(
+    visitor: Visitor, test_clock: BusinessClock, months: int, asked: str, due: str
+) -> None:
+    address = f"/disks/{_bought(visitor, months).public_id}/{asked}"
+    sent = Form(visitor.get(address).content.decode(), "").data | {"act": "pay"}
+    test_clock.advance(minutes=16)
+    with nothing_written():
+        answer = text_of(visitor.post(address, sent))
+    assert ("The price was shown too long ago to hold" in answer, due in answer) == (True, True)
+
+
 def test_another_customers_disk_is_not_renewed(visitor: Visitor) -> None:
     disk, other = _bought(visitor, 1), customer()
     with nothing_written():

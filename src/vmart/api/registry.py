@@ -13,7 +13,6 @@ from vmart.kernel.errors import Unsupported
 CVM = "2017-03-12"
 BILLING = "2018-07-09"
 REGION = "2022-06-27"
-CBS = VPC = CVM
 STS = TAG = "2018-08-13"
 PLACES = "2020-11-06"  # of the service that is called api
 
@@ -99,6 +98,11 @@ class Action:
     touches: Mapping[Resource, str | tuple[str, ...]] = field(default_factory=dict)
     rate: str = ""
     completes: Completion | None = None
+
+    @classmethod
+    def called(cls, asks: type[AnyShape], answers: type, do: Callable[..., Any], **said: Any) -> "Action":
+        """An action that is called as its shape."""
+        return cls(asks.__name__, asks, answers, do, **said)
 
     @property
     def members_touched(self) -> list[str]:

@@ -1,11 +1,9 @@
 """The machine the customer owns: desired and observed state, life cycle, sealed password, key pairs."""
 
-from typing import Any
-
 from django.db import models
 from django.db.models import Q
 
-from vmart.subscriptions.models import MACHINE, Subscription
+from vmart.subscriptions.models import MACHINE, Agreed
 
 
 class State(models.TextChoices):
@@ -36,16 +34,12 @@ AT_REST = (State.RUNNING, State.STOPPED, State.RESCUE_MODE)
 ON = (State.RUNNING, State.RESCUE_MODE)
 
 
-class Instance(models.Model):
+class Instance(Agreed):
     """A machine. What its account has agreed to pay, until when and in which standing, is its ``subscription``."""
 
     KIND = MACHINE
 
     id: int
-    # The id is the subscription's: no column of its own, and a key in the database (see the migration).
-    subscription = models.ForeignObject(
-        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
-    )
     public_id = models.CharField(max_length=20)
     account = models.ForeignKey("customers.Account", models.PROTECT, db_index=False)
     # No key check on these three: it would share-lock the same catalog rows in every purchase (seen as
@@ -161,11 +155,6 @@ class Instance(models.Model):
                 fields=["zone", "reclaim_at"], condition=Q(reclaimed_for_room=True), name="instances_reclaimed"
             ),
         ]
-
-    def refresh_from_db(self, *args: Any, **named: Any) -> None:
-        """As Django's, and the subscription is read anew with it: Django forgets relations with a column only."""
-        self._state.fields_cache.pop("subscription", None)
-        super().refresh_from_db(*args, **named)
 
 
 class SealedPassword(models.Model):

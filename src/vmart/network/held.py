@@ -53,6 +53,15 @@ def check_name(name: str, field: str) -> None:
         )
 
 
+def change(actor: Actor, kind: str, act: str, thing: Vpc | Subnet, **columns: object) -> None:
+    """Write what is given of a thing of that kind, and that it was done."""
+    given = {column: value for column, value in columns.items() if value is not None}
+    for column, value in given.items():
+        setattr(thing, column, value)
+    thing.save(update_fields=given)
+    tell(actor, kind, act, thing)
+
+
 def tell(actor: Actor, kind: str, act: str, *things: Vpc | Subnet) -> None:
     """Write down that this was done to these things of one kind."""
     details = [{"name": thing.public_id, "called": thing.name} for thing in things]

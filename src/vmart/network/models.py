@@ -3,13 +3,12 @@ these share (ADR 0047, 0062).
 """
 
 import ipaddress
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
 from vmart.instances.models import Instance
-from vmart.subscriptions.models import ADDRESS, PACKAGE, Subscription
+from vmart.subscriptions.models import ADDRESS, PACKAGE, Sold
 
 
 def _of_one(prefix: str) -> models.CheckConstraint:
@@ -166,17 +165,11 @@ class PackageState(models.TextChoices):
     GONE = "GONE"
 
 
-class Package(models.Model):
+class Package(Sold):
     """A bandwidth package: one speed for all the public addresses of an account that are in it (ADR 0062)."""
 
     KIND = PACKAGE
 
-    id = models.BigIntegerField(primary_key=True)  # its subscription's
-    subscription = models.ForeignObject(
-        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
-    )
-    public_id = models.CharField(max_length=20)
-    account_id = models.BigIntegerField()
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
     zone_id: str
     created_at = models.DateTimeField()
@@ -184,11 +177,6 @@ class Package(models.Model):
     bandwidth_mbps = models.IntegerField()
 
     state = models.CharField(max_length=12, choices=PackageState.choices)
-    latest_operation = models.CharField(max_length=40)
-    latest_operation_state = models.CharField(max_length=12)
-    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
-    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
-    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:
         db_table = "network_package"
@@ -205,11 +193,6 @@ class Package(models.Model):
             ),
         ]
 
-    def refresh_from_db(self, *args: Any, **named: Any) -> None:
-        """As a machine's: the subscription is read anew with it."""
-        self._state.fields_cache.pop("subscription", None)
-        super().refresh_from_db(*args, **named)
-
 
 class EipState(models.TextChoices):
     """Where a public address with a life of its own is in it; the words of the API, and GONE."""
@@ -225,17 +208,11 @@ class EipState(models.TextChoices):
 _WITH_MACHINE = Q(state__in=["BINDING", "BIND", "UNBINDING"])
 
 
-class Eip(models.Model):
-    """A public address that an account has by itself: bound to a machine, or to none."""
+class Eip(Sold):
+    """A public address that an account has by itself: bound to a machine, or to none. Its id holds it in the pool."""
 
     KIND = ADDRESS
 
-    id = models.BigIntegerField(primary_key=True)  # its subscription's, which holds the address in its zone's pool
-    subscription = models.ForeignObject(
-        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
-    )
-    public_id = models.CharField(max_length=20)
-    account_id = models.BigIntegerField()
     # Its subscription's, which never change: what an account has is listed by one index.
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
     created_at = models.DateTimeField()
@@ -254,11 +231,6 @@ class Eip(models.Model):
     charged_outside = models.CharField(max_length=40, default="", db_default="", blank=True)
 
     state = models.CharField(max_length=12, choices=EipState.choices)
-    latest_operation = models.CharField(max_length=40)
-    latest_operation_state = models.CharField(max_length=12)
-    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
-    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
-    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
     mode_changes = models.IntegerField(default=0, db_default=0)  # how often it was charged otherwise from then on
     task = models.BigIntegerField()  # number of the latest act on it, alike for all that it was on
 
@@ -293,8 +265,3 @@ class Eip(models.Model):
             models.Index(fields=["zone"], condition=Q(state="BIND"), name="network_eip_counted"),
             models.Index(fields=["package"], condition=Q(package__isnull=False), name="network_eip_of_package"),
         ]
-
-    def refresh_from_db(self, *args: Any, **named: Any) -> None:
-        """As a machine's: the subscription is read anew with it."""
-        self._state.fields_cache.pop("subscription", None)
-        super().refresh_from_db(*args, **named)

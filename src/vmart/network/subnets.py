@@ -125,10 +125,7 @@ def modify(actor: Actor, subnet_id: str, *, name: str | None = None, broadcast: 
     with db.act():
         accounts.lock(actor.account)
         subnet = held.subnet(actor.account, subnet_id)
-        subnet.name = subnet.name if name is None else name
-        subnet.broadcast = subnet.broadcast if broadcast is None else broadcast
-        subnet.save(update_fields=["name", "broadcast"])
-        held.tell(actor, record.SUBNET, "ModifySubnetAttribute", subnet)
+        held.change(actor, record.SUBNET, "ModifySubnetAttribute", subnet, name=name, broadcast=broadcast)
 
 
 def delete(actor: Actor, subnet_id: str) -> None:
@@ -138,9 +135,7 @@ def delete(actor: Actor, subnet_id: str) -> None:
         subnet = held.subnet(actor.account, subnet_id)
         _refuse_default(subnet)
         _refuse_in_use(subnet)
-        subnet.deleted_at = clock.now()
-        subnet.save(update_fields=["deleted_at"])
-        held.tell(actor, record.SUBNET, "DeleteSubnet", subnet)
+        held.change(actor, record.SUBNET, "DeleteSubnet", subnet, deleted_at=clock.now())
 
 
 def _refuse_default(subnet: Subnet) -> None:

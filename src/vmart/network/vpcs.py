@@ -64,10 +64,7 @@ def modify(actor: Actor, vpc_id: str, *, name: str | None = None, multicast: boo
     with db.act():
         accounts.lock(actor.account)
         vpc = held.vpc(actor.account, vpc_id)
-        vpc.name = vpc.name if name is None else name
-        vpc.multicast = vpc.multicast if multicast is None else multicast
-        vpc.save(update_fields=["name", "multicast"])
-        held.tell(actor, record.VPC, "ModifyVpcAttribute", vpc)
+        held.change(actor, record.VPC, "ModifyVpcAttribute", vpc, name=name, multicast=multicast)
 
 
 def delete(actor: Actor, vpc_id: str) -> None:
@@ -77,9 +74,7 @@ def delete(actor: Actor, vpc_id: str) -> None:
         vpc = held.vpc(actor.account, vpc_id)
         _refuse_default(vpc)
         _refuse_in_use(vpc)
-        vpc.deleted_at = clock.now()
-        vpc.save(update_fields=["deleted_at"])
-        held.tell(actor, record.VPC, "DeleteVpc", vpc)
+        held.change(actor, record.VPC, "DeleteVpc", vpc, deleted_at=clock.now())
 
 
 def _refuse_default(vpc: Vpc) -> None:

@@ -18,6 +18,7 @@ from vmart.worker.queue import Claimed
 
 Refuse = Callable[[Sequence[Instance]], None]
 W = TypeVar("W")
+THERE = tuple(state for state in State if state != State.GONE)
 
 
 @contextmanager
@@ -63,13 +64,26 @@ def ending(operation: Claimed, owner: uuid.UUID) -> Iterator[bool]:
         yield queue.finish(owner, operation)
 
 
-def when_idle(batch: Sequence[Claimed], owner: uuid.UUID, due: Callable[[Instance], None]) -> None:
-    """Timers of machines, each its own commit: ``due`` gets the machine, locked, once nothing is under way on it."""
+@contextmanager
+def holding(operation: Claimed, owner: uuid.UUID) -> Iterator[bool]:
+    """A commit within an operation, under its account's lock; False where it is another owner's by now."""
+    with db.act():
+        db.call("ledger_lock", operation.account_id)
+        yield queue.holds(owner, operation)
+
+
+def when_idle(
+    batch: Sequence[Claimed], owner: uuid.UUID, due: Callable[[Instance], None], *, waits_in: Sequence[State] = THERE
+) -> None:
+    """Timers of machines, each its own commit: ``due`` gets the machine, locked, once nothing is under way on it.
+
+    ``waits_in``: the states in which what is under way is waited for; in others it is the timer's to end.
+    """
     for operation in batch:
         with db.act():
             db.call("ledger_lock", operation.account_id)
             machine = m.locked(operation.subject_id)
-            busy = machine.state != State.GONE and machine.latest_operation_state == "OPERATING"
+            busy = machine.state in waits_in and machine.latest_operation_state == "OPERATING"
             if not busy and queue.finish(owner, operation):
                 due(machine)
         if busy:

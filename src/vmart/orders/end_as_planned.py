@@ -7,10 +7,9 @@ from django.utils.translation import gettext_noop
 
 from vmart.events.actor import timer
 from vmart.instances.models import ALIVE, AT_REST, Instance
-from vmart.kernel import db
 from vmart.orders import machines as m
 from vmart.orders import planned_end, terminate
-from vmart.worker import queue
+from vmart.orders.acts import when_idle
 from vmart.worker.queue import Claimed
 
 _PROTECTED = gettext_noop("It was protected after its end was planned, so it runs on and is charged.")
@@ -18,15 +17,7 @@ _PROTECTED = gettext_noop("It was protected after its end was planned, so it run
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``planned_end``, due at the end that was planned; waits for an operation that is under way."""
-    for operation in batch:
-        with db.act():
-            db.call("ledger_lock", operation.account_id)
-            machine = m.locked(operation.subject_id)
-            busy = machine.state in ALIVE and machine.latest_operation_state == "OPERATING"
-            if not busy and queue.finish(owner, operation):
-                _end(machine)
-        if busy:
-            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+    when_idle(batch, owner, _end, waits_in=ALIVE)
 
 
 def _end(machine: Instance) -> None:

@@ -22,7 +22,7 @@ from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
 from vmart.orders import spot, terminate
-from vmart.orders.acts import ending
+from vmart.orders.acts import ending, when_idle
 from vmart.orders.models import Order, Status
 from vmart.placement.making_room import Room, Taken, plan
 from vmart.policy import policy
@@ -175,15 +175,7 @@ def untold(batch: Sequence[Claimed], owner: uuid.UUID, error: Exception) -> None
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     """Operation ``reclaim``, due at the end of the notice; waits for an operation that is under way."""
-    for operation in batch:
-        with db.act():
-            db.call("ledger_lock", operation.account_id)
-            machine = m.locked(operation.subject_id)
-            busy = machine.state in ALIVE and machine.latest_operation_state == "OPERATING"
-            if not busy and queue.finish(owner, operation):
-                _end(machine)
-        if busy:
-            queue.put_off(owner, [operation], 1.0, "an operation on the machine is under way", waiting=True)
+    when_idle(batch, owner, _end, waits_in=ALIVE)
 
 
 def _end(machine: Instance) -> None:

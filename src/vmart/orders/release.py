@@ -9,7 +9,7 @@ from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import enforce, passwords
 from vmart.orders import machines as m
-from vmart.orders.acts import outcome
+from vmart.orders.acts import holding, outcome
 from vmart.orders.addresses import disassociate
 from vmart.orders.disks import keep, leave
 from vmart.orders.sample import count_last
@@ -21,7 +21,6 @@ from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Standing, Subscription
 from vmart.tags import modify
 from vmart.tags.things import INSTANCE, VOLUME, Thing
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 
@@ -45,14 +44,12 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _announce(machine: Instance, operation: Claimed, owner: uuid.UUID) -> bool:
     """SHUTDOWN to TERMINATING before the engine is touched, so that no act brings it back meanwhile."""
-    with db.act():
-        db.call("ledger_lock", machine.account_id)
-        if not queue.holds(owner, operation):
-            return False
-        Instance.objects.filter(id=machine.id, state__in=IN_BIN).update(
-            state=State.TERMINATING, latest_operation_state="OPERATING"
-        )
-    return True
+    with holding(operation, owner) as ours:
+        if ours:
+            Instance.objects.filter(id=machine.id, state__in=IN_BIN).update(
+                state=State.TERMINATING, latest_operation_state="OPERATING"
+            )
+    return ours
 
 
 def _gone(machine: Instance, kept: Sequence[int]) -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from vmart.events.actor import Actor
 from vmart.orders.priced_act import A, PricedAct
-from vmart.pages import cells, printed, shown_quote
+from vmart.pages import cells, printed, shown_quote, wording
 from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import FIGURE, MONO, NUM, Column, Shown, Table, listed
 from vmart.pages.way_back import top_up_address
@@ -65,8 +67,17 @@ def ask(request: HttpRequest, account_id: int, priced: Priced, *, available_mino
     )  # fmt: skip
 
 
-def order(request: HttpRequest, actor: Actor, act: PricedAct[A], asked: A) -> int:
-    """Order what was confirmed, or place it to be paid by card: the order's number. Raises NotShown and refusals."""
+def ordered(request: HttpRequest, actor: Actor, act: PricedAct[A], asked: A) -> HttpResponse | None:
+    """The way to the order of what was confirmed, to be paid by card or paid; None where the price does not hold any
+    more, which is said. Raises refusals."""
+    try:
+        return redirect("order", _order(request, actor, act, asked))
+    except NotShown:
+        messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    return None
+
+
+def _order(request: HttpRequest, actor: Actor, act: PricedAct[A], asked: A) -> int:
     expected = shown_quote.read_as(actor.account, request.POST.get("quote", ""), Priced.of)
     token = request.POST.get("form", "")
     if not shown_quote.is_token(token):

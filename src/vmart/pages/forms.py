@@ -4,8 +4,8 @@ What is right is the act's to say: fields take any text, the act refuses, and ``
 field at fault.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
 
 from django import forms
 from django.forms.renderers import TemplatesSetting
@@ -13,6 +13,8 @@ from django.forms.renderers import TemplatesSetting
 from vmart.kernel.errors import Refused
 from vmart.kernel.paths import called
 from vmart.pages import wording
+
+_Made = TypeVar("_Made")
 
 
 class Renderer(TemplatesSetting):
@@ -35,6 +37,18 @@ class ActForm(forms.Form):
         """Say why beside the field at fault; above the form where none is."""
         name = called(self.paths, refused.field or "", first=1)
         self.add_error(name if name in self.fields else None, wording.sentence(refused))
+
+    def made(self, act: Callable[[], _Made]) -> _Made | None:
+        """What ``act`` makes of what was sent; None where nothing was, or where it is wrong, which the form says."""
+        try:
+            return act() if self.is_valid() else None
+        except Refused as refused:
+            self.refuse(refused)
+        return None
+
+    def takes(self, act: Callable[[], object]) -> bool:
+        """Whether ``act``, which makes nothing to be told of, was done with what was sent."""
+        return self.made(lambda: [act()]) is not None
 
 
 def text(label: Any, *, hint: Any = "", required: bool = True, **attributes: Any) -> forms.CharField:

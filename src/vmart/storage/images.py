@@ -1,11 +1,9 @@
 """Images of customers: what a snapshot of a system disk holds, or was imported; who else may make machines of it."""
 
-from typing import Any
-
 from django.db import models
 from django.db.models import Q
 
-from vmart.subscriptions.models import Subscription
+from vmart.subscriptions.models import Sold
 
 
 class ImageState(models.TextChoices):
@@ -30,18 +28,15 @@ _ENDED = Q(state__in=["DELETING", "GONE"])
 _UNNAMED = Q(state__in=["CREATEFAILED", "IMPORTFAILED", "DELETING", "GONE"])
 
 
-class OwnImage(models.Model):
+class OwnImage(Sold):
     """An image that an account owns, in the zone where it lies. What it costs is its snapshot's; an imported one has
     none, but an agreement and room of its own (ADR 0063)."""
 
     KIND = "own_image"
 
-    id = models.BigIntegerField(primary_key=True)  # of an imported one its subscription's, of another nothing else's
-    subscription = models.ForeignObject(  # of an imported one alone: what is asked for with it leaves the others out
-        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
-    )
+    # Of an imported one ``id`` is its subscription's, of another nothing else's: asked for with ``subscription`` it
+    # alone is found.
     public_id = models.CharField(max_length=20, unique=True)  # "img-4k2j0qzt"
-    account_id = models.BigIntegerField()
     zone = models.ForeignKey("catalog.Zone", models.PROTECT)
     # The public one from which it descends: system, login user and what else is known of it are that one's.
     base = models.ForeignKey("catalog.Image", models.PROTECT)
@@ -58,11 +53,6 @@ class OwnImage(models.Model):
     percent = models.IntegerField(default=0, db_default=0)  # how far the import is
 
     state = models.CharField(max_length=12, choices=ImageState.choices)
-    latest_operation = models.CharField(max_length=40)
-    latest_operation_state = models.CharField(max_length=12)
-    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
-    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
-    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:
         db_table = "storage_image"
@@ -80,11 +70,6 @@ class OwnImage(models.Model):
         indexes = [
             models.Index(fields=["account_id", "-id"], condition=~_ENDED, name="storage_image_of_account"),
         ]
-
-    def refresh_from_db(self, *args: Any, **named: Any) -> None:
-        """As a machine's: the subscription is read anew with it."""
-        self._state.fields_cache.pop("subscription", None)
-        super().refresh_from_db(*args, **named)
 
 
 class ImageShare(models.Model):

@@ -1,14 +1,12 @@
 """Disks: those that are bought with a machine and go with it, and those with a life of their own (ADR 0039); their
 snapshots (ADR 0051)."""
 
-from typing import Any
-
 from django.db import models
 from django.db.models import Q
 
 from vmart.storage.images import ImageShare, OwnImage
 from vmart.storage.policies import PolicyDisk, ScheduledSnapshot, SnapshotPolicy
-from vmart.subscriptions.models import DISK, SNAPSHOT, Subscription
+from vmart.subscriptions.models import DISK, SNAPSHOT, Agreed, Sold
 
 __all__ = [
     "ALIVE", "Disk", "ImageShare", "OwnImage", "PolicyDisk", "ScheduledSnapshot", "Snapshot", "SnapshotPolicy",
@@ -38,7 +36,7 @@ _AT_MACHINE = Q(state__in=["", "ATTACHING", "ATTACHED", "DETACHING"])
 _MAYBE_AT_MACHINE = Q(state__in=["TORECYCLE", "ERASING"])
 
 
-class Disk(models.Model):
+class Disk(Agreed):
     """A system or data disk. A member of its machine's bundle, or (``state``) with an agreement of its own."""
 
     KIND = DISK
@@ -48,9 +46,6 @@ class Disk(models.Model):
         DATA = "DATA_DISK"
 
     id = models.BigIntegerField(primary_key=True)  # its subscription's
-    subscription = models.ForeignObject(
-        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
-    )
     public_id = models.CharField(max_length=20)
     account_id = models.BigIntegerField()
     instance_id = models.BigIntegerField(null=True)  # the machine that has it
@@ -114,11 +109,6 @@ class Disk(models.Model):
         """Its zone's code."""
         return self.subscription.zone_id
 
-    def refresh_from_db(self, *args: Any, **named: Any) -> None:
-        """As a machine's: the subscription is read anew with it."""
-        self._state.fields_cache.pop("subscription", None)
-        super().refresh_from_db(*args, **named)
-
 
 class SnapshotState(models.TextChoices):
     """SnapshotState of the API, and what it has no words for."""
@@ -132,17 +122,11 @@ class SnapshotState(models.TextChoices):
     GONE = "GONE"
 
 
-class Snapshot(models.Model):
+class Snapshot(Sold):
     """A copy of a disk as it was at one instant, with an agreement of its own: it outlives disk and machine."""
 
     KIND = SNAPSHOT
 
-    id = models.BigIntegerField(primary_key=True)  # its subscription's
-    subscription = models.ForeignObject(
-        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
-    )
-    public_id = models.CharField(max_length=20)
-    account_id = models.BigIntegerField()
     # Its subscription's, which never change: what an account has is listed by one index.
     zone = models.ForeignKey("catalog.Zone", models.PROTECT, db_constraint=False, db_index=False)
     created_at = models.DateTimeField()
@@ -155,11 +139,6 @@ class Snapshot(models.Model):
     delete_at = models.DateTimeField(null=True)  # by itself; None: it is kept until somebody deletes it
 
     state = models.CharField(max_length=12, choices=SnapshotState.choices)
-    latest_operation = models.CharField(max_length=40)
-    latest_operation_state = models.CharField(max_length=12)
-    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
-    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
-    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:
         db_table = "storage_snapshot"
@@ -176,8 +155,3 @@ class Snapshot(models.Model):
             ),
             models.Index(fields=["disk"], condition=~Q(state="GONE"), name="storage_snapshot_of_disk"),
         ]
-
-    def refresh_from_db(self, *args: Any, **named: Any) -> None:
-        """As a machine's: the subscription is read anew with it."""
-        self._state.fields_cache.pop("subscription", None)
-        super().refresh_from_db(*args, **named)

@@ -1,5 +1,7 @@
 """Agreements and their terms; the things that are sold share the agreement's id (ADR 0020)."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -96,6 +98,38 @@ class Subscription(models.Model):
                 name="subscriptions_hold_converted",
             ),
         ]
+
+
+class Agreed(models.Model):
+    """What stands on a subscription of the same id: no column of its own, and a key in the database."""
+
+    subscription = models.ForeignObject(
+        Subscription, models.PROTECT, from_fields=["id"], to_fields=["id"], related_name="+"
+    )
+
+    class Meta:
+        abstract = True
+
+    def refresh_from_db(self, *args: Any, **named: Any) -> None:
+        """As Django's, and the subscription is read anew with it: Django forgets relations with a column only."""
+        self._state.fields_cache.pop("subscription", None)
+        super().refresh_from_db(*args, **named)
+
+
+class Sold(Agreed):
+    """What is sold by itself beside machines, and what was done to it last."""
+
+    id = models.BigIntegerField(primary_key=True)  # its subscription's
+    public_id = models.CharField(max_length=20)
+    account_id = models.BigIntegerField()
+    latest_operation = models.CharField(max_length=40)
+    latest_operation_state = models.CharField(max_length=12)
+    latest_operation_request_id = models.CharField(max_length=64, default="", blank=True)
+    latest_operation_error_code = models.CharField(max_length=80, default="", blank=True)
+    latest_operation_error = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        abstract = True
 
 
 class Item(models.Model):

@@ -92,11 +92,7 @@ def price(region: str, part: AddressPart, months: int = 0) -> Cost:
 
     Raises UnknownRegion, what ``AddressPart.check`` raises, MissingParameter, InvalidParameter, PeriodNotSold.
     """
-    here = shop.snapshot()
-    book = books.current_book(here.generation)
-    prices = book.regions.get(region)
-    if prices is None:
-        raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
+    book, prices = own.prices_of(region)
     part.check(book, prices)
     _check_term(part, months)
     return cost(prices, part, months)

@@ -20,7 +20,7 @@ from vmart.orders import machines as m
 from vmart.orders.acts import ending
 from vmart.pricing import books
 from vmart.pricing.address import AddressPart
-from vmart.pricing.book import TRAFFIC, RegionPrices
+from vmart.pricing.book import TRAFFIC, PriceBook, RegionPrices
 from vmart.pricing.rules import hold_minor
 from vmart.subscriptions.models import Item
 from vmart.worker.queue import Claimed
@@ -178,6 +178,15 @@ def refuse_bound(eips: Iterable[Eip]) -> None:
 
 
 # -- what it is charged for --------------------------------------------------------------------
+
+
+def prices_of(region: str) -> tuple[PriceBook, RegionPrices]:
+    """The price book of now, and what it says of the region. Raises UnknownZone."""
+    book = books.current_book(shop.snapshot().generation)
+    found = book.regions.get(region)
+    if found is None:
+        raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
+    return book, found
 
 
 def prices(zone: str) -> RegionPrices:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from vmart.kernel import clock, db
 from vmart.network.models import Eip, EipState
 from vmart.orders import address, things
+from vmart.orders.acts import holding
 from vmart.orders.addresses import own
 from vmart.subscriptions.models import Standing, Subscription
 from vmart.tags import modify
 from vmart.tags.things import EIP, Thing
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND, ACT = "release_address", own.RELEASE
@@ -35,16 +35,13 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
     """OFFLINING before the engine is touched, so that no top-up brings it back meanwhile."""
-    with db.act():
-        db.call("ledger_lock", operation.account_id)
-        if not queue.holds(owner, operation):
-            return False
+    with holding(operation, owner) as ours:
         ended = Eip.objects.filter(id=operation.subject_id, subscription__standing=Standing.ISOLATED)
-        if ended.exclude(state__in=[EipState.OFFLINING, EipState.GONE]).exists():
+        if ours and ended.exclude(state__in=[EipState.OFFLINING, EipState.GONE]).exists():
             Eip.objects.filter(id=operation.subject_id).update(
                 state=EipState.OFFLINING, package=None, latest_operation=ACT, latest_operation_state="OPERATING"
             )
-    return True
+    return ours
 
 
 def _gone(eip: Eip) -> None:

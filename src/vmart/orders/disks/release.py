@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from vmart.kernel import db
 from vmart.orders import things
+from vmart.orders.acts import holding
 from vmart.orders.disks import own
 from vmart.orders.snapshots import policies
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Standing, Subscription
 from vmart.tags import modify
 from vmart.tags.things import VOLUME, Thing
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND = "release_disk"
@@ -36,14 +36,12 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _announce(disk: Disk, operation: Claimed, owner: uuid.UUID) -> bool:
     """TORECYCLE to ERASING before the engine is touched, so that no top-up brings it back meanwhile."""
-    with db.act():
-        db.call("ledger_lock", disk.account_id)
-        if not queue.holds(owner, operation):
-            return False
-        Disk.objects.filter(id=disk.id, state=State.TORECYCLE).update(
-            state=State.ERASING, latest_operation_state="OPERATING"
-        )
-    return True
+    with holding(operation, owner) as ours:
+        if ours:
+            Disk.objects.filter(id=disk.id, state=State.TORECYCLE).update(
+                state=State.ERASING, latest_operation_state="OPERATING"
+            )
+    return ours
 
 
 def _gone(disk: Disk) -> None:

@@ -8,6 +8,7 @@ from django.db import transaction
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.orders import errors, things
+from vmart.orders.acts import holding
 from vmart.orders.images import charge, leave, own
 from vmart.orders.snapshots import delete as delete_snapshots
 from vmart.storage.images import ImageShare, ImageState, OwnImage
@@ -95,14 +96,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
     """One that arrears have put away is DELETING before the engine is touched, so that no top-up brings it back."""
-    with db.act():
-        db.call("ledger_lock", operation.account_id)
-        if not queue.holds(owner, operation):
-            return False
+    with holding(operation, owner) as ours:
         unpaid = charge.charged().filter(id=operation.subject_id, subscription__standing=Standing.ISOLATED)
-        for image in unpaid.filter(state=ImageState.NORMAL):
+        for image in unpaid.filter(state=ImageState.NORMAL) if ours else ():
             leave.by_arrears(image)
-    return True
+    return ours
 
 
 def _gone(image: OwnImage) -> None:

@@ -13,6 +13,7 @@ from vmart.kernel.errors import InvalidParameter
 from vmart.kernel.money import exponent
 from vmart.network.models import Package, PackageState
 from vmart.orders import errors, holds, hourly, numbers, offered, things, tokens, unpaid
+from vmart.orders.addresses.own import prices_of
 from vmart.orders.packages import own, rename
 from vmart.orders.renew_flag import MANUAL
 from vmart.pricing import books
@@ -53,11 +54,7 @@ class Cost:
 
 def price(region: str, part: PackagePart) -> Cost:
     """What one costs by the catalog of now. Raises UnknownZone, ChargeTypeNotSold, OutOfRange."""
-    here = shop.snapshot()
-    book = books.current_book(here.generation)
-    prices = book.regions.get(region)
-    if prices is None:
-        raise errors.UnknownZone("The region {region} does not exist.", field="region", region=region or "(empty)")
+    book, prices = prices_of(region)
     part.check(book, prices)
     return cost(prices, part)
 

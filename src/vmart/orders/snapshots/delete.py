@@ -13,6 +13,7 @@ from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel import clock, db
 from vmart.orders import errors, hourly, things
+from vmart.orders.acts import holding
 from vmart.orders.images import leave
 from vmart.orders.snapshots import ends, own
 from vmart.storage.images import STANDING, OwnImage
@@ -21,7 +22,6 @@ from vmart.storage.models import State as DiskState
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.tags import modify
 from vmart.tags import things as tagged
-from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND, ACT = "release_snapshot", "DeleteSnapshots"
@@ -95,14 +95,11 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 def _announce(operation: Claimed, owner: uuid.UUID) -> bool:
     """TORECYCLE to ERASING before the engine is touched, so that no top-up brings it back meanwhile."""
-    with db.act():
-        db.call("ledger_lock", operation.account_id)
-        if not queue.holds(owner, operation):
-            return False
+    with holding(operation, owner) as ours:
         ended = Snapshot.objects.filter(id=operation.subject_id, state=SnapshotState.TORECYCLE)
-        if ended.update(state=SnapshotState.ERASING, latest_operation=ACT, latest_operation_state="OPERATING"):
+        if ours and ended.update(state=SnapshotState.ERASING, latest_operation=ACT, latest_operation_state="OPERATING"):
             leave.images_of(operation.subject_id)
-    return True
+    return ours
 
 
 def _gone(snapshot: Snapshot) -> None:

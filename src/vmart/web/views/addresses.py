@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
@@ -22,13 +22,14 @@ from vmart.orders.addresses.allocate import Cost, NewAddresses
 from vmart.orders.addresses.bandwidth import Faster
 from vmart.orders.addresses.mode import ToMonth
 from vmart.orders.downgrade import Downgrade
+from vmart.orders.priced_act import A, PricedAct
 from vmart.pages import confirm, shown_quote, wording
-from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
 from vmart.pricing.address import AddressPart
 from vmart.pricing.errors import PeriodNotSold
 from vmart.pricing.priced import Priced
-from vmart.web import typed_tags
+from vmart.web import acting, typed_tags
+from vmart.web.acting import found, was_shown
 from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
@@ -38,8 +39,8 @@ from vmart.web.visitor import actor, customer, field
 @customer
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     """The addresses, newest first."""
-    found = eips.by_key(account_id, before=request.GET.get("before", ""))
-    return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, found, request)})
+    page = eips.by_key(account_id, before=request.GET.get("before", ""))
+    return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, page, request)})
 
 
 @never_cache
@@ -54,10 +55,8 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
         try:
             asked = _asked(form.cleaned_data)
             cost = allocate.price(asked.region, asked.part, asked.months)
-            if request.method == "POST":
-                if _was_shown(request, cost):
-                    return _bought(request, account_id, asked)
-                messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+            if request.method == "POST" and was_shown(request, "shown", _in_form(cost), once=True):
+                return _bought(request, account_id, asked)
             due_minor = None if cost.term_minor is None else cost.term_minor * asked.count
             here |= {"cost": cost, "asked": asked, "shown": _in_form(cost), "due_minor": due_minor}
         except Refused as refused:
@@ -73,11 +72,6 @@ def _asked(typed: dict[str, Any]) -> NewAddresses:
         typed_tags.read(typed["tags"]), months=typed["months"],
         package=typed.get("package", "") if part.in_package else "",
     )  # fmt: skip
-
-
-def _was_shown(request: HttpRequest, cost: Cost) -> bool:
-    """Whether the form that was sent showed this price."""
-    return field(request.POST, "shown") == _in_form(cost) and shown_quote.is_token(field(request.POST, "form"))
 
 
 def _in_form(cost: Cost) -> str:
@@ -102,14 +96,9 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     """One address; its name is changed here, the ways to all else lead on."""
     eip = _one(account_id, public_id)
     form = EipName(request.POST if request.method == "POST" else None, initial={"name": eip.name})
-    if request.method == "POST" and form.is_valid():
-        try:
-            rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The address was renamed."))
-            return redirect("address", public_id)
+    if form.takes(lambda: rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])):
+        messages.success(request, _("The address was renamed."))
+        return redirect("address", public_id)
     busy, in_bin = eip.latest_operation_state == "OPERATING", eip.off and eip.expires_at is not None
     machines = EipMachine(eips.bindable(account_id, eip.zone) if eip.state == "UNBIND" else [])
     here = {
@@ -199,7 +188,8 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     try:
         (cost,) = bandwidth.reckon(account_id, [public_id], mbps)
         if isinstance(cost, Priced) and cost.due_minor:
-            return _more_by_month(request, who, eip, act, cost)
+            asked = Faster([public_id], mbps)
+            return _ordered(request, who, eip, bandwidth.UPGRADE, asked, price=lambda: cost, **act)
     except Refused as refused:
         form.refuse(refused)
         return _told(request, eip, None, act="bandwidth", form=form)
@@ -208,19 +198,6 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         request, eip, lambda: bandwidth.change(who, [public_id], mbps), done=_("Its bandwidth is being changed."),
         **act, **told,
     )  # fmt: skip
-
-
-def _more_by_month(request: HttpRequest, who: Actor, eip: EipView, act: dict[str, Any], cost: Priced) -> HttpResponse:
-    """It is ordered; what was shown is charged."""
-    if request.method == "POST":
-        asked = Faster([eip.public_id], act["mbps"])
-        try:
-            return redirect("order", confirm.order(request, who, bandwidth.UPGRADE, asked))
-        except NotShown:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
-    available_minor = overview.balance(who.account).available_minor
-    here = {"confirmation": confirm.ask(request, who.account, cost, available_minor=available_minor)}
-    return render(request, "web/addresses/act.html", {"eip": eip, **act, **here})
 
 
 @never_cache
@@ -236,9 +213,11 @@ def charged(request: HttpRequest, account_id: int, public_id: str) -> HttpRespon
     part = AddressPart(form.cleaned_data["mode"], form.cleaned_data["bandwidth"])
     try:
         if part.paid_ahead:
-            return _to_month(
-                request, who, eip, ToMonth([public_id], part.bandwidth_mbps, form.cleaned_data["months"] or 0)
-            )
+            asked = ToMonth([public_id], part.bandwidth_mbps, form.cleaned_data["months"] or 0)
+            return _ordered(
+                request, who, eip, mode.CONVERSION, asked, act="mode",
+                price=lambda: mode.CONVERSION.price(account_id, asked),
+            )  # fmt: skip
         back = mode.worth(account_id, public_id, part)
     except Refused as refused:
         form.refuse(refused)
@@ -249,17 +228,16 @@ def charged(request: HttpRequest, account_id: int, public_id: str) -> HttpRespon
     )  # fmt: skip
 
 
-def _to_month(request: HttpRequest, who: Actor, eip: EipView, asked: ToMonth) -> HttpResponse:
-    """Its first term is ordered; what was shown is charged."""
-    if request.method == "POST":
-        try:
-            return redirect("order", confirm.order(request, who, mode.CONVERSION, asked))
-        except NotShown:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
-    priced = mode.CONVERSION.price(who.account, asked)
-    available_minor = overview.balance(who.account).available_minor
-    here = {"confirmation": confirm.ask(request, who.account, priced, available_minor=available_minor)}
-    return render(request, "web/addresses/act.html", {"eip": eip, "act": "mode", **here})
+def _ordered(
+    request: HttpRequest, who: Actor, eip: EipView, priced_act: PricedAct[A], asked: A, *,
+    price: Callable[[], Priced], **here: Any,
+) -> HttpResponse:  # fmt: skip
+    """What is paid ahead is ordered; what was shown is charged."""
+    if request.method == "POST" and (gone_on := confirm.ordered(request, who, priced_act, asked)):
+        return gone_on
+    priced, available_minor = price(), overview.balance(who.account).available_minor
+    here["confirmation"] = confirm.ask(request, who.account, priced, available_minor=available_minor)
+    return render(request, "web/addresses/act.html", {"eip": eip, **here})
 
 
 def _told(
@@ -269,20 +247,11 @@ def _told(
     if request.method != "POST" or do is None:
         status = 422 if "form" in here and here["form"].errors else 200
         return render(request, "web/addresses/act.html", {"eip": eip, **here}, status=status)
-    try:
-        do()
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-        return redirect("address", eip.public_id)
-    messages.success(request, done)
-    return redirect(onward) if onward else redirect("address", eip.public_id)
+    return acting.done(request, do, done, "address", eip.public_id, onward=onward)
 
 
 def _one(account_id: int, public_id: str) -> EipView:
-    eip = eips.one(account_id, public_id)
-    if eip is None:
-        raise Http404
-    return eip
+    return found(eips.one(account_id, public_id))
 
 
 def _cost(eip: EipView) -> Cost | None:

@@ -1,7 +1,7 @@
 """Key pairs of a machine: which open it, others in their place, taken away."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -9,10 +9,10 @@ from django.views.decorators.http import require_http_methods
 
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel.errors import Refused
-from vmart.listings import overview
 from vmart.orders import bind_keys
 from vmart.pages import wording
 from vmart.pages.table import listed
+from vmart.web.acting import machine_of
 from vmart.web.tables import BOUND_KEYS, BoundKey
 from vmart.web.visitor import actor, customer
 
@@ -24,9 +24,7 @@ _ACTS = {"bind": bind_keys.bind, "unbind": bind_keys.unbind}
 @customer
 def keys_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The pairs marked take the place of those of before; one of them goes by itself."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     act, chosen = _ACTS.get(request.POST.get("act", "")), request.POST.getlist("key")
     if act is None:
         return _page(request, machine)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -18,7 +17,6 @@ from django.views.decorators.http import require_http_methods
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance
-from vmart.kernel.errors import Refused
 from vmart.listings import overview
 from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, machines, resize, to_traffic
 from vmart.orders.bandwidth_by_month import Upgrade
@@ -28,8 +26,8 @@ from vmart.orders.grow_disk import Growth
 from vmart.orders.priced_act import A, PricedAct
 from vmart.orders.resize import Resize
 from vmart.pages import confirm
-from vmart.pages.shown_quote import NotShown
 from vmart.pricing.priced import Priced
+from vmart.web.acting import machine_of
 from vmart.web.forms import Bandwidth, BandwidthWindow, Change, DiskSize, FirstTerm, Type
 from vmart.web.visitor import actor, customer
 
@@ -55,27 +53,19 @@ def _page_of(page: Changing[A]) -> Callable[..., HttpResponseBase]:
     @require_http_methods(["GET", "HEAD", "POST"])
     @customer
     def view(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-        machine = overview.machine(account_id, public_id)
-        if machine is None:
-            raise Http404
+        machine = machine_of(account_id, public_id)
         typed = request.POST if page.form.name in request.POST else request.GET
         form = page.form(machine, typed if page.form.name in typed else None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                return _do(request, page, machine, form.value)
-            except NotShown:
-                messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
-            except Refused as refused:
-                form.refuse(refused)
-        return _shown(request, page, machine, form)
+        gone_on = form.made(lambda: _do(request, page, machine, form.value)) if request.method == "POST" else None
+        return gone_on or _shown(request, page, machine, form)
 
     return view
 
 
-def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> HttpResponse:
+def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> HttpResponse | None:
     by = actor(request, machine.account_id)
     if page.change is None or page.is_ordered(machine, value):
-        return redirect("order", confirm.order(request, by, page.act, page.asked(machine, value)))
+        return confirm.ordered(request, by, page.act, page.asked(machine, value))
     page.change(by, machine, value)
     messages.success(request, page.done)
     return redirect("machine", machine.public_id)
@@ -84,13 +74,8 @@ def _do(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) 
 def _shown(request: HttpRequest, page: Changing[A], machine: Instance, form: Change) -> HttpResponse:
     """With what it costs, once a value is asked for that can be had."""
     here: dict[str, Any] = {"machine": machine, "prepaid": machines.is_prepaid(machine), "form": form}
-    if form.is_bound and form.is_valid():
-        try:
-            here |= _cost(request, page, machine, form.value)
-        except Refused as refused:
-            form.refuse(refused)
-    wrong = form.is_bound and bool(form.errors)
-    return render(request, page.template, here, status=422 if wrong else 200)
+    here |= form.made(lambda: _cost(request, page, machine, form.value)) or {}
+    return render(request, page.template, here, status=422 if form.errors else 200)
 
 
 def _cost(request: HttpRequest, page: Changing[A], machine: Instance, value: Any) -> dict[str, Any]:

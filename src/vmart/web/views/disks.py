@@ -1,11 +1,11 @@
 """Disks with a life of their own: the list, a new one, one of them, and what its owner does to it."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import activity, charges, orders, overview, own_disks, snapshot_policies
 from vmart.listings.own_disks import OwnDisk, Wanted
@@ -24,13 +25,13 @@ from vmart.orders.disks.create import NewDisks
 from vmart.orders.disks.grow import Growth
 from vmart.orders.grow_disk import Reckoned
 from vmart.pages import confirm, shown_quote, wording
-from vmart.pages.shown_quote import NotShown
 from vmart.pages.table import Shown
 from vmart.pricing.configuration import POSTPAID_BY_HOUR, PREPAID, DiskChoice
 from vmart.pricing.priced import Priced
 from vmart.storage.models import Disk, State
 from vmart.tags import reads
 from vmart.web import typed_tags
+from vmart.web.acting import done, found, was_shown
 from vmart.web.disk_forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
 from vmart.web.tables import DISKS
 from vmart.web.visitor import actor, customer, field
@@ -68,14 +69,11 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     zones = own_disks.zones()
     typed = request.POST if request.method == "POST" else request.GET
     form = NewDisk(zones, typed if "zone" in typed else None)
-    cost = _cost(form) if form.is_bound and form.is_valid() else None
-    if request.method == "POST" and cost:
-        if cost.shown == request.POST.get("hourly") and shown_quote.is_token(request.POST.get("form", "")):
-            made = _create(request, account_id, form)
-            if made is not None:
-                return redirect("disk", made[0]) if len(made) == 1 else redirect("disks")
-        else:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    cost = _cost(form)
+    if request.method == "POST" and cost and was_shown(request, "hourly", cost.shown, once=True):
+        made = _create(request, account_id, form)
+        if made is not None:
+            return redirect("disk", made[0]) if len(made) == 1 else redirect("disks")
     here = {"form": form, "zones": zones, "cost": None if form.errors else _figures(form, cost)}
     return render(request, "web/disks/new.html", here, status=422 if form.errors else 200)
 
@@ -92,11 +90,7 @@ def _asked(form: NewDisk) -> NewDisks:
 
 def _cost(form: NewDisk) -> create.Cost | None:
     """Of one of them; None where it is refused, which the form says."""
-    try:
-        return create.price(_asked(form))
-    except Refused as refused:
-        form.refuse(refused)
-    return None
+    return form.made(lambda: create.price(_asked(form)))
 
 
 def _figures(form: NewDisk, cost: create.Cost | None) -> dict[str, Any] | None:
@@ -112,13 +106,10 @@ def _figures(form: NewDisk, cost: create.Cost | None) -> dict[str, Any] | None:
 
 def _create(request: HttpRequest, account_id: int, form: NewDisk) -> tuple[str, ...] | None:
     token = shown_quote.client_token(request.POST["form"])
-    try:
-        made = create.create(actor(request, account_id), _asked(form), client_token=token)
-    except Refused as refused:
-        form.refuse(refused)
-        return None
-    words = ngettext("{count} disk is being made.", "{count} disks are being made.", len(made))
-    messages.success(request, words.format(count=len(made)))
+    made = form.made(lambda: create.create(actor(request, account_id), _asked(form), client_token=token))
+    if made:
+        words = ngettext("{count} disk is being made.", "{count} disks are being made.", len(made))
+        messages.success(request, words.format(count=len(made)))
     return made
 
 
@@ -129,19 +120,16 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     """One disk; its name, and whether it ends with its machine, are changed here."""
     shown = _disk(account_id, public_id)
     form = DiskAttributes(shown.disk, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        changed = form.changed()
-        try:
-            if changed:
-                name, ends = changed.get("name"), changed.get("ends")
-                attributes.modify(actor(request, account_id), [public_id], name=name, ends_with_machine=ends)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The disk was changed."))
-            return redirect("disk", public_id)
+    if form.takes(lambda: _modify(actor(request, account_id), public_id, form.changed())):
+        messages.success(request, _("The disk was changed."))
+        return redirect("disk", public_id)
     here = {**_here(shown), "form": form}
     return render(request, "web/disks/disk.html", here, status=422 if form.errors else 200)
+
+
+def _modify(who: Actor, public_id: str, changed: Mapping[str, Any]) -> None:
+    if changed:
+        attributes.modify(who, [public_id], name=changed.get("name"), ends_with_machine=changed.get("ends"))
 
 
 def _here(shown: OwnDisk) -> dict[str, Any]:
@@ -173,14 +161,9 @@ def attach_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
     shown = _disk(account_id, public_id)
     machines = own_disks.machines_for(shown.disk)
     form = DiskMachine(machines, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            attach.attach(actor(request, account_id), form.cleaned_data["machine"], [public_id])
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The disk is being attached."))
-            return redirect("disk", public_id)
+    if form.takes(lambda: attach.attach(actor(request, account_id), form.cleaned_data["machine"], [public_id])):
+        messages.success(request, _("The disk is being attached."))
+        return redirect("disk", public_id)
     here = {"disk": shown.disk, "hourly": shown.hourly, "form": form, "machines": machines}
     return render(request, "web/disks/attach.html", here, status=422 if form.errors else 200)
 
@@ -194,8 +177,8 @@ def detach_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
     if request.method == "POST":
         who = actor(request, account_id)
         machine = field(request.POST, "machine")  # as it was shown
-        done = _("The disk is being detached.")
-        return _done(request, public_id, lambda: detach.detach(who, [public_id], machine_id=machine), done)
+        said = _("The disk is being detached.")
+        return done(request, lambda: detach.detach(who, [public_id], machine_id=machine), said, "disk", public_id)
     here = {"disk": shown.disk, "machine": shown.machine, "hourly": shown.hourly}
     return render(request, "web/disks/detach.html", here)
 
@@ -207,25 +190,20 @@ def size_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
     """A larger size, told first what it costs; the size asked for stands in the address. Paid ahead it is ordered."""
     shown = _disk(account_id, public_id)
     typed = request.POST if "size" in request.POST else request.GET
-    form, cost = OwnDiskSize(typed if "size" in typed else None), None
-    if form.is_bound and form.is_valid():
-        size_gib = form.cleaned_data["size"]
-        try:
-            if request.method == "POST":
-                return _grow(request, shown.disk, size_gib)
-            (cost,) = grow.reckon(account_id, [public_id], size_gib)
-        except NotShown:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
-        except Refused as refused:
-            form.refuse(refused)
+    form = OwnDiskSize(typed if "size" in typed else None)
+    if request.method == "POST":
+        gone_on = form.made(lambda: _grow(request, shown.disk, form.cleaned_data["size"]))
+        if gone_on:
+            return gone_on
+    cost = form.made(lambda: grow.reckon(account_id, [public_id], form.cleaned_data["size"])[0])
     here = {"disk": shown.disk, "machine": shown.machine, "form": form, **_told(request, account_id, cost)}
     return render(request, "web/disks/size.html", here, status=422 if form.errors else 200)
 
 
-def _grow(request: HttpRequest, disk: Disk, size_gib: int) -> HttpResponse:
+def _grow(request: HttpRequest, disk: Disk, size_gib: int) -> HttpResponse | None:
     who = actor(request, disk.account_id)
     if things.is_prepaid(disk):
-        return redirect("order", confirm.order(request, who, grow.UPGRADE, Growth([disk.public_id], size_gib)))
+        return confirm.ordered(request, who, grow.UPGRADE, Growth([disk.public_id], size_gib))
     grow.grow(who, disk.public_id, size_gib)
     messages.success(request, _("The disk is being made larger."))
     return redirect("disk", disk.public_id)
@@ -250,11 +228,10 @@ def prepay_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
     if form.is_bound and form.is_valid():
         asked = Conversion([public_id], form.cleaned_data["months"])
         try:
-            if request.method == "POST":
-                return redirect("order", confirm.order(request, actor(request, account_id), convert.ACT, asked))
+            who = actor(request, account_id)
+            if request.method == "POST" and (gone_on := confirm.ordered(request, who, convert.ACT, asked)):
+                return gone_on
             here |= _first_term(request, shown.disk, asked)
-        except NotShown:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
         except Refused as refused:
             form.refuse(refused)
     return render(request, "web/disks/prepay.html", here, status=422 if form.is_bound and form.errors else 200)
@@ -274,13 +251,12 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
     shown = _disk(account_id, public_id)
     erases = shown.disk.state in _ENDED
     if request.method == "POST":
+        who = actor(request, account_id)
         erase = request.POST.get("erase") == "1"  # as of machines: sent twice, *end* ends once
-        try:
-            terminate.terminate(actor(request, account_id), [public_id], erase=erase)
-        except Refused as refused:
-            messages.error(request, wording.sentence(refused))
-            return redirect("disk", public_id)
-        return redirect("disks") if erase else redirect("disk", public_id)
+        return done(
+            request, lambda: terminate.terminate(who, [public_id], erase=erase), "", "disk", public_id,
+            onward="disks" if erase else "",
+        )  # fmt: skip
     here: dict[str, Any] = {"disk": shown.disk, "erases": erases}
     if things.is_prepaid(shown.disk) and not erases:
         try:
@@ -290,22 +266,9 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
     return render(request, "web/disks/end.html", here)
 
 
-def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str) -> HttpResponse:
-    try:
-        act()
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-    else:
-        messages.success(request, done)
-    return redirect("disk", public_id)
-
-
 def _is_busy(disk: Disk) -> bool:
     return disk.latest_operation_state == "OPERATING"
 
 
 def _disk(account_id: int, public_id: str) -> OwnDisk:
-    shown = own_disks.one(account_id, public_id)
-    if shown is None:
-        raise Http404
-    return shown
+    return found(own_disks.one(account_id, public_id))

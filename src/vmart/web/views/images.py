@@ -1,10 +1,9 @@
 """Images of customers: the list, a new one of a machine, one of them, and with whom it is shared."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -21,12 +20,12 @@ from vmart.orders.by_the_gib import Cost
 from vmart.orders.images import attributes, charge, create, delete, import_image, share
 from vmart.orders.images.create import NewImage
 from vmart.orders.snapshots import create as snapshots
-from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.policy import policy
 from vmart.storage.models import Disk, OwnImage
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.web import typed_tags
+from vmart.web.acting import done, found, machine_of, was_shown
 from vmart.web.image_forms import ImageName, ImageShares, NewImport, NewOwnImage
 from vmart.web.tables import IMAGES
 from vmart.web.visitor import actor, customer, field
@@ -49,18 +48,14 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
 def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """Make one of the machine that the address names, told first what an hour of its snapshot costs."""
     typed = request.POST if request.method == "POST" else request.GET
-    machine = overview.machine(account_id, field(typed, "machine"))
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, field(typed, "machine"))
     form = NewOwnImage(request.POST if request.method == "POST" else None, initial={"name": machine.name[:60]})
     due = _cost(machine)
-    if request.method == "POST" and due and form.is_valid():
-        if str(due.hourly) == request.POST.get("hourly"):
-            made = _create(request, account_id, machine, form)
-            if made is not None:
-                return redirect("image", made)
-        else:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    if request.method == "POST" and due and form.is_valid() and was_shown(request, "hourly", due.hourly):
+        made = form.made(lambda: create.of_machine(actor(request, account_id), machine.public_id, _asked(form)))
+        if made:
+            messages.success(request, _("The image is being made."))
+            return redirect("image", made)
     here = {"machine": machine, "form": form, "cost": due}
     return render(request, "web/images/new.html", here, status=422 if form.errors else 200)
 
@@ -74,17 +69,10 @@ def _cost(machine: Instance) -> Cost | None:
         return None
 
 
-def _create(request: HttpRequest, account_id: int, machine: Instance, form: NewOwnImage) -> str | None:
+def _asked(form: NewOwnImage) -> NewImage:
     typed = form.cleaned_data
     tags = typed_tags.read(typed["tags"])
-    asked = NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"], tags=tags)
-    try:
-        made = create.of_machine(actor(request, account_id), machine.public_id, asked)
-    except Refused as refused:
-        form.refuse(refused)
-        return None
-    messages.success(request, _("The image is being made."))
-    return made
+    return NewImage(typed["name"], typed["description"], turned_off=typed["turned_off"], tags=tags)
 
 
 @never_cache
@@ -96,19 +84,10 @@ def import_page(request: HttpRequest, account_id: int) -> HttpResponse:
     form = NewImport(list(zones), request.POST if request.method == "POST" else None)
     costs = {zone: _import_cost(zone) for zone in zones}
     shown = " ".join(f"{zone}={each.hourly}" for zone, (each, _largest) in costs.items())
-    if request.method == "POST" and shown != request.POST.get("shown"):
-        messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
-    elif request.method == "POST" and form.is_valid():
-        typed = form.cleaned_data
-        asked = import_image.NewImport(
-            name=typed["name"], description=typed["description"], url=typed["url"], sha256=typed["sha256"],
-            base=typed["base"], zone=typed["zone"],
-        )  # fmt: skip
-        try:
-            made = import_image.accept(actor(request, account_id), asked)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
+    if request.method == "POST" and was_shown(request, "shown", shown):
+        who = actor(request, account_id)
+        made = form.made(lambda: import_image.accept(who, import_image.NewImport(**form.cleaned_data)))
+        if made:
             messages.success(request, _("The image is being imported."))
             return redirect("image", made)
     most_gib = policy.at(clock.now()).image_import_gib
@@ -129,15 +108,9 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     image = _image(account_id, public_id)
     now = {"name": image.name, "description": image.description}
     form = ImageName(request.POST if request.method == "POST" else None, initial=now)
-    if request.method == "POST" and form.is_valid():
-        typed, who = form.cleaned_data, actor(request, account_id)
-        try:
-            attributes.modify(who, public_id, name=typed["name"], description=typed["description"])
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The image was changed."))
-            return redirect("image", public_id)
+    if form.takes(lambda: attributes.modify(actor(request, account_id), public_id, **form.cleaned_data)):
+        messages.success(request, _("The image was changed."))
+        return redirect("image", public_id)
     is_own = image.kind == PRIVATE
     here = {
         "image": image, "form": form, "is_own": is_own, "base": shop.snapshot().images[image.base],
@@ -166,8 +139,8 @@ def _charged(account_id: int, image: ImageView) -> dict[str, Any]:
 def share_with(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """One account more may have machines made of it."""
     who, other = actor(request, account_id), field(request.POST, "account").strip()
-    done = _("The image is shared with account {id} now.").format(id=other)
-    return _done(request, public_id, lambda: share.share(who, public_id, [other]), done)
+    said = _("The image is shared with account {id} now.").format(id=other)
+    return done(request, lambda: share.share(who, public_id, [other]), said, "image", public_id)
 
 
 @require_POST
@@ -175,8 +148,8 @@ def share_with(request: HttpRequest, account_id: int, public_id: str) -> HttpRes
 def unshare_with(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """One account less."""
     who, other = actor(request, account_id), field(request.POST, "account")
-    done = _("The image is shared with account {id} no more.").format(id=other)
-    return _done(request, public_id, lambda: share.unshare(who, public_id, [other]), done)
+    said = _("The image is shared with account {id} no more.").format(id=other)
+    return done(request, lambda: share.unshare(who, public_id, [other]), said, "image", public_id)
 
 
 @never_cache
@@ -188,24 +161,11 @@ def delete_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
     if request.method != "POST":
         return render(request, "web/images/delete.html", {"image": image})
     who, with_snapshots = actor(request, account_id), field(request.POST, "snapshot") == "delete"
-    done = _("The image is being deleted.")
-    return _done(
-        request, public_id, lambda: delete.delete(who, [public_id], with_snapshots=with_snapshots), done, "images"
-    )
-
-
-def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str, onward: str = "") -> HttpResponse:
-    try:
-        act()
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-        return redirect("image", public_id)
-    messages.success(request, done)
-    return redirect(onward) if onward else redirect("image", public_id)
+    return done(
+        request, lambda: delete.delete(who, [public_id], with_snapshots=with_snapshots),
+        _("The image is being deleted."), "image", public_id, onward="images",
+    )  # fmt: skip
 
 
 def _image(account_id: int, public_id: str) -> ImageView:
-    found = images.one(account_id, public_id)
-    if found is None:
-        raise Http404
-    return found
+    return found(images.one(account_id, public_id))

@@ -3,9 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -42,6 +41,7 @@ from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.tags import reads
+from vmart.web.acting import done, machine_of
 from vmart.web.tables import MACHINES
 from vmart.web.views import tags
 from vmart.web.visitor import actor, customer
@@ -80,7 +80,7 @@ _ON = (State.RUNNING, State.REBOOTING, State.RESCUE_MODE)
 @require_safe
 @customer
 def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    machine = _machine(account_id, public_id)
+    machine = machine_of(account_id, public_id)
     here = _here(machine)
     bound = snapshot_policies.of_disks([disk.id for disk in here["disks"]])
     return render(request, "web/machines/machine.html", {**here, "tags": tags.of_machine(machine), "policies": bound})
@@ -91,20 +91,16 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
 @customer
 def live(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The part of the machine's page that changes: state, actions, cost, history."""
-    return render(request, "web/machines/live.html", _here(_machine(account_id, public_id)))
+    return render(request, "web/machines/live.html", _here(machine_of(account_id, public_id)))
 
 
 @require_POST
 @customer
 def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> HttpResponse:
     """Start or reboot: no money to confirm."""
-    _machine(account_id, public_id)
+    machine_of(account_id, public_id)
     verb = {"start": start.start, "reboot": reboot.reboot}[act]
-    try:
-        verb(actor(request, account_id), [public_id])
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-    return redirect("machine", public_id)
+    return done(request, lambda: verb(actor(request, account_id), [public_id]), "", "machine", public_id)
 
 
 @never_cache
@@ -112,18 +108,14 @@ def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> Ht
 @customer
 def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Stop, told first whether *off* is billed; what is off and billed is put to *without charge*."""
-    machine = _machine(account_id, public_id)
+    machine = machine_of(account_id, public_id)
     if request.method == "POST":
-        without = request.POST.get("charge") == "without"
-        try:
-            stop.stop(
-                actor(request, account_id), [public_id],
-                stopped_mode=STOP_CHARGING if without else stop.KEEP_CHARGING,
-                stop_type=stop.HARD if request.POST.get("hard") == "1" else stop.SOFT_FIRST,
-            )  # fmt: skip
-        except Refused as refused:
-            messages.error(request, wording.sentence(refused))
-        return redirect("machine", public_id)
+        who, without = actor(request, account_id), request.POST.get("charge") == "without"
+        mode = STOP_CHARGING if without else stop.KEEP_CHARGING
+        how = stop.HARD if request.POST.get("hard") == "1" else stop.SOFT_FIRST
+        return done(
+            request, lambda: stop.stop(who, [public_id], stopped_mode=mode, stop_type=how), "", "machine", public_id
+        )
     here = {
         "machine": machine,
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
@@ -138,15 +130,14 @@ def stop_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResp
 @customer
 def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Terminate a postpaid machine, return a prepaid one with its refund quoted, or erase what is in the bin."""
-    machine = _machine(account_id, public_id)
+    machine = machine_of(account_id, public_id)
     if request.method == "POST":
+        who = actor(request, account_id)
         erase = request.POST.get("erase") == "1"  # sent twice, *end* ends once: to erase is asked for by itself
-        try:
-            terminate.terminate(actor(request, account_id), [public_id], erase=erase)
-        except Refused as refused:
-            messages.error(request, wording.sentence(refused))
-            return redirect("machine", public_id)
-        return redirect("machines") if erase else redirect("machine", public_id)
+        return done(
+            request, lambda: terminate.terminate(who, [public_id], erase=erase), "", "machine", public_id,
+            onward="machines" if erase else "",
+        )  # fmt: skip
     refund = why = None
     if machine.subscription.charge_type == "PREPAID" and machine.state not in (*IN_BIN, State.LAUNCH_FAILED):
         try:
@@ -162,13 +153,6 @@ def end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRespo
         prepaid = machine.subscription.charge_type == "PREPAID"
         here |= {"stay": held if prepaid else [*kept, *held], "bin_of_their_own": kept if prepaid else []}
     return render(request, "web/machines/end.html", here)
-
-
-def _machine(account_id: int, public_id: str) -> Instance:
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
-    return machine
 
 
 def _here(machine: Instance) -> dict[str, Any]:

@@ -1,21 +1,20 @@
 """A machine moved to another private network of its owner's: told first what changes and what does not."""
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from vmart.instances.models import Instance
-from vmart.kernel.errors import MissingParameter, Refused
-from vmart.listings import networks, overview
+from vmart.kernel.errors import MissingParameter
+from vmart.listings import networks
 from vmart.listings.networks import WantedSubnets
 from vmart.listings.views import SubnetView
 from vmart.network.models import Subnet
 from vmart.orders.move import move
 from vmart.orders.own_network import NetworkWanted
-from vmart.pages import wording
+from vmart.web.acting import done_to, machine_of
 from vmart.web.forms import OtherNetwork
 from vmart.web.offer import SUBNETS_SHOWN
 from vmart.web.visitor import actor, customer
@@ -26,25 +25,12 @@ from vmart.web.visitor import actor, customer
 @customer
 def network_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Subnet and private address; what is wrong with them is said beside them, all else on the machine's page."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     offered = _offered(machine)
-    if request.method != "POST":
-        return _page(request, machine, OtherNetwork(offered))
-    form = OtherNetwork(offered, request.POST)
-    if not form.is_valid():
-        return _page(request, machine, form)
-    try:
-        move(actor(request, account_id), [public_id], _asked(form))
-    except Refused as refused:
-        if refused.field == "machines":
-            messages.error(request, wording.sentence(refused))
-            return redirect("machine", public_id)
-        form.refuse(refused)
-        return _page(request, machine, form)
-    messages.success(request, _("The machine is being moved."))
-    return redirect("machine", public_id)
+    form = OtherNetwork(offered, request.POST if request.method == "POST" else None)
+    who, said = actor(request, account_id), _("The machine is being moved.")
+    gone_on = done_to(request, machine, form, lambda: move(who, [public_id], _asked(form)), said)
+    return gone_on or _page(request, machine, form)
 
 
 def _offered(machine: Instance) -> list[SubnetView]:

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -17,6 +17,7 @@ from vmart.orders.models import Status
 from vmart.pages import confirm, wording
 from vmart.pages.table import Shown, listed
 from vmart.payments import top_up
+from vmart.web.acting import found
 from vmart.web.tables import ENDED, ORDERED, ORDERED_DISKS, ORDERED_EIPS, ORDERS
 from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
@@ -58,10 +59,7 @@ def progress(request: HttpRequest, account_id: int, order_id: int) -> HttpRespon
 
 
 def _view(account_id: int, order_id: int) -> OrderView:
-    view = orders.view(account_id, order_id) if order_id < 2**63 else None
-    if view is None:
-        raise Http404
-    return view
+    return found(orders.view(account_id, order_id) if order_id < 2**63 else None)
 
 
 def _payable(account_id: int, view: OrderView) -> dict[str, Any]:

@@ -4,23 +4,26 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import packages
 from vmart.listings.views import PackageView
 from vmart.orders.addresses.own import prices
 from vmart.orders.packages import bandwidth, create, delete, members, rename
-from vmart.orders.packages.create import Cost, NewPackages
-from vmart.pages import shown_quote, wording
+from vmart.orders.packages.create import NewPackages
+from vmart.pages import shown_quote
 from vmart.pages.table import Shown, listed
 from vmart.pricing.package import PackagePart
-from vmart.web import typed_tags
+from vmart.web import acting, typed_tags
+from vmart.web.acting import found, was_shown
 from vmart.web.package_forms import NewPackage, PackageAddress, PackageName, PackageSpeed
 from vmart.web.package_tables import MEMBERS, PACKAGES
 from vmart.web.visitor import actor, customer, field
@@ -30,8 +33,8 @@ from vmart.web.visitor import actor, customer, field
 @customer
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     """The packages, newest first."""
-    found = packages.by_key(account_id, before=request.GET.get("before", ""))
-    return render(request, "web/packages/list.html", {"packages": Shown(PACKAGES, found, request)})
+    page = packages.by_key(account_id, before=request.GET.get("before", ""))
+    return render(request, "web/packages/list.html", {"packages": Shown(PACKAGES, page, request)})
 
 
 @never_cache
@@ -46,11 +49,9 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
         try:
             asked = _asked(form.cleaned_data)
             cost = create.price(asked.region, asked.part)
-            if request.method == "POST":
-                if field(request.POST, "shown") == _in_form(cost) and shown_quote.is_token(field(request.POST, "form")):
-                    return _bought(request, account_id, asked)
-                messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
-            here |= {"cost": cost, "asked": asked, "shown": _in_form(cost)}
+            if request.method == "POST" and was_shown(request, "shown", cost.hourly, once=True):
+                return _bought(request, account_id, asked)
+            here |= {"cost": cost, "asked": asked, "shown": f"{cost.hourly}"}
         except Refused as refused:
             form.refuse(refused)
     return render(request, "web/packages/buy.html", here, status=422 if form.is_bound and form.errors else 200)
@@ -62,10 +63,6 @@ def _asked(typed: dict[str, Any]) -> NewPackages:
         zone.region if zone else "", PackagePart(typed["bandwidth"]), zone=typed["zone"], name=typed["name"],
         tags=typed_tags.read(typed["tags"]),
     )  # fmt: skip
-
-
-def _in_form(cost: Cost) -> str:
-    return f"{cost.hourly}"
 
 
 def _bought(request: HttpRequest, account_id: int, asked: NewPackages) -> HttpResponse:
@@ -83,14 +80,9 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     """One package and what is in it; its name is changed here, the ways to all else lead on."""
     package = _one(account_id, public_id)
     form = PackageName(request.POST if request.method == "POST" else None, initial={"name": package.name})
-    if request.method == "POST" and form.is_valid():
-        try:
-            rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The bandwidth package was renamed."))
-            return redirect("package", public_id)
+    if form.takes(lambda: rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])):
+        messages.success(request, _("The bandwidth package was renamed."))
+        return redirect("package", public_id)
     busy = package.latest_operation_state == "OPERATING"
     here = {
         "package": package, "form": form, "members": listed(MEMBERS, package.members, request),
@@ -125,30 +117,25 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     )  # fmt: skip
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def add(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """An address comes into it."""
-    package, who = _one(account_id, public_id), actor(request, account_id)
-    address = field(request.POST if request.method == "POST" else request.GET, "address")
-    return _told(
-        request, package, lambda: members.enter(who, public_id, [address]), act="add", address=address,
-        done=_("The address is in the bandwidth package; a machine that has it shares its speed within seconds."),
-    )  # fmt: skip
+def _page_of(act: str, do: Callable[[Actor, str, list[str]], None], done: Any) -> Callable[..., HttpResponseBase]:
+    """An address comes into it, or leaves it: told first, then done."""
+
+    @never_cache
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @customer
+    def page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+        package, who = _one(account_id, public_id), actor(request, account_id)
+        address = field(request.POST if request.method == "POST" else request.GET, "address")
+        return _told(request, package, lambda: do(who, public_id, [address]), act=act, address=address, done=done)
+
+    return page
 
 
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@customer
-def remove(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """An address leaves it."""
-    package, who = _one(account_id, public_id), actor(request, account_id)
-    address = field(request.POST if request.method == "POST" else request.GET, "address")
-    return _told(
-        request, package, lambda: members.leave(who, public_id, [address]), act="remove", address=address,
-        done=_("The address is out of the bandwidth package, and charged as before."),
-    )  # fmt: skip
+add = _page_of(
+    "add", members.enter,
+    _("The address is in the bandwidth package; a machine that has it shares its speed within seconds."),
+)  # fmt: skip
+remove = _page_of("remove", members.leave, _("The address is out of the bandwidth package, and charged as before."))
 
 
 @never_cache
@@ -176,17 +163,8 @@ def _told(
     if request.method != "POST" or do is None:
         status = 422 if "form" in here and here["form"].errors else 200
         return render(request, "web/packages/act.html", {"package": package, **here}, status=status)
-    try:
-        do()
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-        return redirect("package", package.public_id)
-    messages.success(request, done)
-    return redirect(onward) if onward else redirect("package", package.public_id)
+    return acting.done(request, do, done, "package", package.public_id, onward=onward)
 
 
 def _one(account_id: int, public_id: str) -> PackageView:
-    package = packages.one(account_id, public_id)
-    if package is None:
-        raise Http404
-    return package
+    return found(packages.one(account_id, public_id))

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,11 +14,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from vmart.instances.models import Instance, State
 from vmart.kernel.errors import Refused
-from vmart.listings import orders, overview
+from vmart.listings import orders
 from vmart.orders import passwords, reset_password
 from vmart.orders.errors import WeakPassword
 from vmart.pages import wording
 from vmart.pages.table import listed
+from vmart.web.acting import found, machine_of
 from vmart.web.forms import OwnPassword
 from vmart.web.tables import PASSWORDS
 from vmart.web.visitor import actor, customer
@@ -29,9 +30,7 @@ from vmart.web.visitor import actor, customer
 @customer
 def of_machine(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The password of one machine."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     return _asked(request, account_id, [machine], reverse("machine", args=[public_id]))
 
 
@@ -40,9 +39,7 @@ def of_machine(request: HttpRequest, account_id: int, public_id: str) -> HttpRes
 @customer
 def of_order(request: HttpRequest, account_id: int, order_id: int) -> HttpResponse:
     """The passwords of all machines of an order, in one answer."""
-    view = orders.view(account_id, order_id) if order_id < 2**63 else None
-    if view is None:
-        raise Http404
+    view = found(orders.view(account_id, order_id) if order_id < 2**63 else None)
     left = [entry.machine for entry in view.lines if entry.machine.state != State.GONE]
     return _asked(request, account_id, left, reverse("order", args=[order_id]))
 
@@ -53,9 +50,7 @@ def of_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespon
 @customer
 def reset_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """A new password for the machine's user: made by the shop, or typed."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     how, form = request.POST.get("how"), OwnPassword(request.POST)
     if how not in ("generated", "typed"):
         return _reset_form(request, machine, OwnPassword())

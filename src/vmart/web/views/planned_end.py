@@ -1,7 +1,7 @@
 """The planned end of a machine: when it is ended by itself, changed and given up."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -9,8 +9,8 @@ from django.views.decorators.http import require_http_methods
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.listings import overview
 from vmart.orders import planned_end
+from vmart.web.acting import machine_of
 from vmart.web.forms import PlannedEnd
 from vmart.web.visitor import actor, customer
 
@@ -19,9 +19,7 @@ from vmart.web.visitor import actor, customer
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def planned_end_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     gives_up = request.POST.get("act") == "give_up"
     form = PlannedEnd(machine, request.POST if request.method == "POST" and not gives_up else None)
     if request.method != "POST":

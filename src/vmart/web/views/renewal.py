@@ -24,7 +24,6 @@ from vmart.orders.machines import MACHINES_MAX
 from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew import Renewal
 from vmart.pages import confirm, wording
-from vmart.pages.shown_quote import NotShown
 from vmart.pricing import books
 from vmart.web.visitor import actor, customer
 
@@ -78,9 +77,8 @@ def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
             return redirect(kind.listing)
         if request.method == "POST":
             try:
-                return redirect("order", confirm.order(request, actor(request, account_id), kind.act, asked))
-            except NotShown:
-                messages.warning(request, _("The price was shown too long ago to hold; here is the one of now."))
+                if gone_on := confirm.ordered(request, actor(request, account_id), kind.act, asked):
+                    return gone_on
             except Refused as refused:
                 messages.error(request, wording.sentence(refused))
         return render(request, "web/machines/renew.html", _here(request, account_id, kind, asked))

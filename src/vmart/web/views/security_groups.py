@@ -30,6 +30,7 @@ from vmart.security.policies import Policy
 from vmart.tags import new
 from vmart.tags.things import SECURITY_GROUP
 from vmart.web import typed_tags
+from vmart.web.acting import found, machine_of
 from vmart.web.forms import LAST, ChangedRule, ChangedSecurityGroup, NewRule, NewSecurityGroup
 from vmart.web.group_boxes import boxes
 from vmart.web.tables import MACHINES_IN_GROUP, RULES, SECURITY_GROUPS, Ruled
@@ -168,15 +169,10 @@ def rule_page(request: HttpRequest, account_id: int, public_id: str, way: str, i
     if index >= len(rules_of_way):
         raise Http404
     form = ChangedRule(groups, rules_of_way[index], request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        asked = _one(way, Named(form.policy, index), field(request.POST, "version"))
-        try:
-            change.replace_one(actor(request, account_id), public_id, asked)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, IN_FORCE)
-            return redirect("security_group", public_id)
+    who, version = actor(request, account_id), field(request.POST, "version")
+    if form.takes(lambda: change.replace_one(who, public_id, _one(way, Named(form.policy, index), version))):
+        messages.success(request, IN_FORCE)
+        return redirect("security_group", public_id)
     here = {"group": group, "way": way, "priority": index + 1, "form": form}
     return render(request, "web/security_groups/rule.html", here, status=422 if form.errors else 200)
 
@@ -201,9 +197,7 @@ def delete(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
 @customer
 def machine_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The groups of a machine: those that are ticked take the place of those of before."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     if request.method != "POST":
         return _machines_groups(request, machine, own_groups.of(machine))
     chosen = [group.replace("\0", "") for group in request.POST.getlist("security_group")]
@@ -227,7 +221,4 @@ def _machines_groups(request: HttpRequest, machine: Instance, chosen: Sequence[s
 
 
 def _of(groups: Sequence[SecurityGroupView], public_id: str) -> SecurityGroupView:
-    found = next((group for group in groups if group.public_id == public_id), None)
-    if found is None:
-        raise Http404
-    return found
+    return found(next((group for group in groups if group.public_id == public_id), None))

@@ -1,25 +1,23 @@
 """Snapshot policies: the list with a form for a new one, and one policy with its disks."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from vmart.events import record
-from vmart.kernel.errors import Refused
 from vmart.listings import activity
 from vmart.listings import snapshot_policies as listed
 from vmart.listings.snapshot_policies import PolicyView
 from vmart.orders.snapshots import policies
 from vmart.orders.snapshots.policies import Wanted
-from vmart.pages import wording
 from vmart.pages.table import Shown
 from vmart.web import policy_tables
+from vmart.web.acting import done, found
 from vmart.web.policy_forms import ChangedPolicy, NewPolicy, PolicyDiskId
 from vmart.web.policy_tables import POLICY_DISKS, SNAPSHOT_POLICIES
 from vmart.web.visitor import actor, customer, field
@@ -31,14 +29,10 @@ from vmart.web.visitor import actor, customer, field
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     """The policies; below them the way to a new one."""
     form = NewPolicy(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = policies.create(actor(request, account_id), form.cleaned_data["region"], form.wanted(active=True))
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("{name} was made. Bind its disks now.").format(name=made.name))
-            return redirect("snapshot_policy", made.public_id)
+    who = actor(request, account_id)
+    if made := form.made(lambda: policies.create(who, form.cleaned_data["region"], form.wanted(active=True))):
+        messages.success(request, _("{name} was made. Bind its disks now.").format(name=made.name))
+        return redirect("snapshot_policy", made.public_id)
     word = SNAPSHOT_POLICIES.chosen(request.GET)["q"]
     page = listed.by_key(account_id, word, before=request.GET.get("before", ""))
     here = {"policies": Shown(SNAPSHOT_POLICIES, page, request), "form": form}
@@ -52,14 +46,9 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     """One policy; its name, its times and how long a snapshot is kept are changed here."""
     policy = _policy(account_id, public_id)
     form = ChangedPolicy(policy, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            policies.modify(actor(request, account_id), public_id, form.wanted())
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The snapshot policy was changed."))
-            return redirect("snapshot_policy", public_id)
+    if form.takes(lambda: policies.modify(actor(request, account_id), public_id, form.wanted())):
+        messages.success(request, _("The snapshot policy was changed."))
+        return redirect("snapshot_policy", public_id)
     return _page(request, account_id, policy, form, PolicyDiskId())
 
 
@@ -82,16 +71,10 @@ def _page(
 def bind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """One disk more."""
     policy = _policy(account_id, public_id)
-    form = PolicyDiskId(request.POST)
-    if form.is_valid():
-        disk = form.cleaned_data["disk"].strip()
-        try:
-            policies.bind(actor(request, account_id), public_id, [disk])
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("{disk} is bound: its first snapshot is made next time.").format(disk=disk))
-            return redirect("snapshot_policy", public_id)
+    form, disk = PolicyDiskId(request.POST), field(request.POST, "disk").strip()
+    if form.takes(lambda: policies.bind(actor(request, account_id), public_id, [disk])):
+        messages.success(request, _("{disk} is bound: its first snapshot is made next time.").format(disk=disk))
+        return redirect("snapshot_policy", public_id)
     return _page(request, account_id, policy, ChangedPolicy(policy), form)
 
 
@@ -100,8 +83,8 @@ def bind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
 def unbind(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """One disk less; snapshots that were made of it stay as long as they were to stay."""
     who, disk = actor(request, account_id), field(request.POST, "disk")
-    done = _("{disk} is bound no more.").format(disk=disk)
-    return _done(request, public_id, lambda: policies.unbind(who, public_id, [disk]), done)
+    said = _("{disk} is bound no more.").format(disk=disk)
+    return done(request, lambda: policies.unbind(who, public_id, [disk]), said, "snapshot_policy", public_id)
 
 
 @require_POST
@@ -109,8 +92,9 @@ def unbind(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
 def switch(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """On, or off: it keeps its disks and makes nothing."""
     who, active = actor(request, account_id), request.POST.get("active") == "1"
-    done = _("The snapshot policy is on.") if active else _("The snapshot policy is off: it makes no snapshots.")
-    return _done(request, public_id, lambda: policies.modify(who, public_id, Wanted(active=active)), done)
+    said = _("The snapshot policy is on.") if active else _("The snapshot policy is off: it makes no snapshots.")
+    wanted = Wanted(active=active)
+    return done(request, lambda: policies.modify(who, public_id, wanted), said, "snapshot_policy", public_id)
 
 
 @never_cache
@@ -120,28 +104,10 @@ def delete_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
     """Deleted, told first what becomes of its disks and its snapshots."""
     policy = _policy(account_id, public_id)
     if request.method == "POST":
-        try:
-            policies.delete(actor(request, account_id), [public_id])
-        except Refused as refused:
-            messages.error(request, wording.sentence(refused))
-            return redirect("snapshot_policies")
-        messages.success(request, _("The snapshot policy was deleted."))
-        return redirect("snapshot_policies")
+        who, said = actor(request, account_id), _("The snapshot policy was deleted.")
+        return done(request, lambda: policies.delete(who, [public_id]), said, "snapshot_policies")
     return render(request, "web/snapshot_policies/delete.html", {"policy": policy})
 
 
-def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str) -> HttpResponse:
-    try:
-        act()
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-    else:
-        messages.success(request, done)
-    return redirect("snapshot_policy", public_id)
-
-
 def _policy(account_id: int, public_id: str) -> PolicyView:
-    policy = listed.one(account_id, public_id)
-    if policy is None:
-        raise Http404
-    return policy
+    return found(listed.one(account_id, public_id))

@@ -1,10 +1,10 @@
 """Snapshots of disks: the list, a new one, one of them, and what its owner does with it."""
 
-from collections.abc import Callable
+import datetime as dt
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -26,6 +26,7 @@ from vmart.pages.table import Shown
 from vmart.storage.models import Disk, Snapshot, SnapshotState
 from vmart.tags import reads
 from vmart.web import typed_tags
+from vmart.web.acting import done, found, was_shown
 from vmart.web.disk_forms import NewSnapshot as NewSnapshotForm
 from vmart.web.disk_forms import SnapshotName
 from vmart.web.forms import component
@@ -63,19 +64,14 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
 def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """Make one of the disk that the address names, told first what an hour of it costs."""
     typed = request.POST if request.method == "POST" else request.GET
-    found = snapshots.disk(account_id, field(typed, "disk"))
-    if found is None:
-        raise Http404
-    disk, machine = found
+    disk, machine = found(snapshots.disk(account_id, field(typed, "disk")))
     form = NewSnapshotForm(request.POST if request.method == "POST" else None)
     due = _cost(disk, form)
-    if request.method == "POST" and due and form.is_valid():
-        if str(due.hourly) == request.POST.get("hourly"):
-            made = _create(request, account_id, disk, form)
-            if made is not None:
-                return redirect("snapshot", made)
-        else:
-            messages.warning(request, wording.SHOWN_TOO_LONG_AGO)
+    if request.method == "POST" and due and form.is_valid() and was_shown(request, "hourly", due.hourly):
+        made = form.made(lambda: create.create(actor(request, account_id), _asked(disk, form)))
+        if made:
+            messages.success(request, _("The snapshot is being made."))
+            return redirect("snapshot", made)
     here = {"disk": disk, "machine": machine, "title": _disk_title(disk), "form": form, "cost": due}
     return render(request, "web/snapshots/new.html", here, status=422 if form.errors else 200)
 
@@ -90,17 +86,9 @@ def _cost(disk: Disk, form: NewSnapshotForm) -> Cost | None:
     return None
 
 
-def _create(request: HttpRequest, account_id: int, disk: Disk, form: NewSnapshotForm) -> str | None:
+def _asked(disk: Disk, form: NewSnapshotForm) -> NewSnapshot:
     typed = form.cleaned_data
-    tags = typed_tags.read(typed["tags"])
-    new = NewSnapshot(disk.public_id, typed["name"], tags, delete_at=typed["delete_at"])
-    try:
-        made = create.create(actor(request, account_id), new)
-    except Refused as refused:
-        form.refuse(refused)
-        return None
-    messages.success(request, _("The snapshot is being made."))
-    return made
+    return NewSnapshot(disk.public_id, typed["name"], typed_tags.read(typed["tags"]), delete_at=typed["delete_at"])
 
 
 @never_cache
@@ -111,18 +99,16 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     snapshot, machine = _snapshot(account_id, public_id)
     now = {"name": snapshot.name, "delete_at": local_time.text(snapshot.delete_at) if snapshot.delete_at else ""}
     form = SnapshotName(request.POST if request.method == "POST" else None, initial=now)
-    if request.method == "POST" and form.is_valid():
-        try:
-            name, delete_at = form.cleaned_data["name"], form.cleaned_data["delete_at"]
-            for_good = delete_at is None and "delete_at" in request.POST  # said, and not only left away
-            attributes.modify(actor(request, account_id), public_id, name=name, delete_at=delete_at, for_good=for_good)
-        except Refused as refused:
-            form.refuse(refused)
-        else:
-            messages.success(request, _("The snapshot was changed."))
-            return redirect("snapshot", public_id)
+    if form.takes(lambda: _modify(request, account_id, public_id, **form.cleaned_data)):
+        messages.success(request, _("The snapshot was changed."))
+        return redirect("snapshot", public_id)
     here = {**_here(snapshot, machine), "form": form}
     return render(request, "web/snapshots/snapshot.html", here, status=422 if form.errors else 200)
+
+
+def _modify(request: HttpRequest, account_id: int, public_id: str, name: str, delete_at: dt.datetime | None) -> None:
+    for_good = delete_at is None and "delete_at" in request.POST  # said, and not only left away
+    attributes.modify(actor(request, account_id), public_id, name=name, delete_at=delete_at, for_good=for_good)
 
 
 def _here(snapshot: Snapshot, machine: Instance | None) -> dict[str, Any]:
@@ -155,8 +141,8 @@ def restore_page(request: HttpRequest, account_id: int, public_id: str) -> HttpR
     snapshot, machine = _snapshot(account_id, public_id)
     if request.method == "POST":
         who, disk = actor(request, account_id), snapshot.disk.public_id
-        done = _("The disk is being restored.")
-        return _done(request, public_id, lambda: apply.apply(who, public_id, disk), done)
+        said = _("The disk is being restored.")
+        return done(request, lambda: apply.apply(who, public_id, disk), said, "snapshot", public_id)
     why = may.why_not("apply", snapshot, machine)
     here = {
         "snapshot": snapshot, "disk": snapshot.disk, "machine": machine, "title": _disk_title(snapshot.disk),
@@ -172,23 +158,10 @@ def delete_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
     """Deleted, told first that nothing brings it back."""
     snapshot, _machine = _snapshot(account_id, public_id)
     if request.method == "POST":
-        who, done = actor(request, account_id), _("The snapshot is being deleted.")
-        return _done(request, public_id, lambda: delete.delete(who, [public_id]), done)
+        who, said = actor(request, account_id), _("The snapshot is being deleted.")
+        return done(request, lambda: delete.delete(who, [public_id]), said, "snapshot", public_id)
     return render(request, "web/snapshots/delete.html", {"snapshot": snapshot})
 
 
-def _done(request: HttpRequest, public_id: str, act: Callable[[], None], done: str) -> HttpResponse:
-    try:
-        act()
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-    else:
-        messages.success(request, done)
-    return redirect("snapshot", public_id)
-
-
 def _snapshot(account_id: int, public_id: str) -> tuple[Snapshot, Instance | None]:
-    found = snapshots.one(account_id, public_id)
-    if found is None:
-        raise Http404
-    return found
+    return found(snapshots.one(account_id, public_id))

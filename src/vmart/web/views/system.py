@@ -1,14 +1,14 @@
 """The system of a machine: its host name changed; installed anew, told first what is erased and what stays."""
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from vmart.engines.contract import RESCUED_AT
+from vmart.events.actor import Actor
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel.errors import MissingParameter, Refused
 from vmart.listings import overview
@@ -17,6 +17,7 @@ from vmart.orders.login import LoginWanted, check_password
 from vmart.orders.reinstall import Reinstall
 from vmart.orders.stop import HARD, SOFT
 from vmart.pages import wording
+from vmart.web.acting import done, done_to, machine_of
 from vmart.web.forms import HostName, NewSystem, RescueMode
 from vmart.web.visitor import actor, customer
 
@@ -29,24 +30,13 @@ _LOGINS = ("generated", "typed", "keys")
 @customer
 def reinstall_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Image, login and host name; what is wrong with them is said beside them, all else on the machine's page."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     if request.POST.get("how") not in _LOGINS:
         return _page(request, machine, NewSystem(machine))
-    form = NewSystem(machine, request.POST)
-    if not form.is_valid():
-        return _page(request, machine, form)
-    try:
-        reinstall.reinstall(actor(request, account_id), public_id, _asked(request, form))
-    except Refused as refused:
-        if refused.field == "machines":
-            messages.error(request, wording.sentence(refused))
-            return redirect("machine", public_id)
-        form.refuse(refused)
-        return _page(request, machine, form)
-    messages.success(request, _("The system is being installed anew."))
-    return redirect("machine", public_id)
+    form, said = NewSystem(machine, request.POST), _("The system is being installed anew.")
+    who = actor(request, account_id)
+    gone_on = done_to(request, machine, form, lambda: reinstall.reinstall(who, public_id, _asked(request, form)), said)
+    return gone_on or _page(request, machine, form)
 
 
 @never_cache
@@ -55,25 +45,15 @@ def reinstall_page(request: HttpRequest, account_id: int, public_id: str) -> Htt
 @customer
 def rescue_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """What the rescue mode is, and its password; where the zone has none, why, and nothing to be asked for."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     form = RescueMode(request.POST if request.method == "POST" else None)
-    if not form.is_valid():
-        return _rescue(request, machine, form)
-    typed = form.cleaned_data
-    try:
-        rescue.enter(
-            actor(request, account_id), public_id, typed["password"], stop_type=HARD if typed["hard"] else SOFT
-        )
-    except Refused as refused:
-        if refused.field == "machines":
-            messages.error(request, wording.sentence(refused))
-            return redirect("machine", public_id)
-        form.refuse(refused)
-        return _rescue(request, machine, form)
-    messages.success(request, _("The rescue system is being booted."))
-    return redirect("machine", public_id)
+    who, said = actor(request, account_id), _("The rescue system is being booted.")
+    gone_on = done_to(request, machine, form, lambda: _enter(who, public_id, **form.cleaned_data), said)
+    return gone_on or _rescue(request, machine, form)
+
+
+def _enter(who: Actor, public_id: str, password: str, *, hard: bool) -> None:
+    rescue.enter(who, public_id, password, stop_type=HARD if hard else SOFT)
 
 
 def _rescue(request: HttpRequest, machine: Instance, form: RescueMode) -> HttpResponse:
@@ -94,18 +74,11 @@ def _why_not(machine: Instance) -> str:
 @customer
 def leave_rescue_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """Asks once more; what is refused is said on the machine's page."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     if request.method != "POST":
         return render(request, "web/machines/leave_rescue.html", {"machine": machine, "rescued_at": RESCUED_AT})
-    try:
-        rescue.leave(actor(request, account_id), public_id)
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-    else:
-        messages.success(request, _("The machine goes back to its own system."))
-    return redirect("machine", public_id)
+    who, said = actor(request, account_id), _("The machine goes back to its own system.")
+    return done(request, lambda: rescue.leave(who, public_id), said, "machine", public_id)
 
 
 @never_cache
@@ -113,22 +86,11 @@ def leave_rescue_page(request: HttpRequest, account_id: int, public_id: str) -> 
 @customer
 def host_name_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """A name that is none is said beside the field, all else on the machine's page."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     form = HostName(machine, request.POST if request.method == "POST" else None)
-    if not form.is_valid():
-        return _host_name(request, machine, form)
-    try:
-        attributes.modify(actor(request, account_id), [public_id], hostname=form.value)
-    except Refused as refused:
-        if refused.field == "machines":
-            messages.error(request, wording.sentence(refused))
-            return redirect("machine", public_id)
-        form.refuse(refused)
-        return _host_name(request, machine, form)
-    messages.success(request, _("The host name is being changed."))
-    return redirect("machine", public_id)
+    who, said = actor(request, account_id), _("The host name is being changed.")
+    gone_on = done_to(request, machine, form, lambda: attributes.modify(who, [public_id], hostname=form.value), said)
+    return gone_on or _host_name(request, machine, form)
 
 
 def _host_name(request: HttpRequest, machine: Instance, form: HostName) -> HttpResponse:

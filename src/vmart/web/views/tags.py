@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,12 +13,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from vmart.instances.models import Instance
 from vmart.kernel.errors import Refused
-from vmart.listings import eips, overview, packages
+from vmart.listings import eips, packages
 from vmart.listings import tags as list_of_tags
 from vmart.pages.table import Shown, listed
 from vmart.tags import modify, reads
 from vmart.tags.things import BANDWIDTH_PACKAGE, EIP, INSTANCE, Thing
 from vmart.tags.wanted import Tag
+from vmart.web.acting import found, machine_of
 from vmart.web.tables import TAGS, TAGS_OF_ONE, OwnTag
 from vmart.web.typed_tags import NewTag
 from vmart.web.visitor import actor, customer, field
@@ -56,9 +57,7 @@ class _One:
 @customer
 def machine_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The tags of a machine."""
-    machine = overview.machine(account_id, public_id)
-    if machine is None:
-        raise Http404
+    machine = machine_of(account_id, public_id)
     return _changed(
         request, account_id, _One(Thing(INSTANCE, public_id), machine.name, "machine", "machines", _("Machines"))
     )
@@ -69,9 +68,7 @@ def machine_page(request: HttpRequest, account_id: int, public_id: str) -> HttpR
 @customer
 def address_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The tags of a public address with a life of its own."""
-    eip = eips.one(account_id, public_id)
-    if eip is None:
-        raise Http404
+    eip = found(eips.one(account_id, public_id))
     named = eip.name or str(eip.ip)
     return _changed(
         request, account_id, _One(Thing(EIP, public_id), named, "address", "addresses", _("Public addresses"))
@@ -83,9 +80,7 @@ def address_page(request: HttpRequest, account_id: int, public_id: str) -> HttpR
 @customer
 def package_page(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     """The tags of a bandwidth package."""
-    package = packages.one(account_id, public_id)
-    if package is None:
-        raise Http404
+    package = found(packages.one(account_id, public_id))
     named, kind = package.name or public_id, Thing(BANDWIDTH_PACKAGE, public_id)
     return _changed(request, account_id, _One(kind, named, "package", "packages", _("Bandwidth packages")))
 

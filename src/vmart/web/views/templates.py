@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -18,6 +18,7 @@ from vmart.pages import version_facts, wording
 from vmart.pages.table import Shown
 from vmart.pages.version_facts import Fact
 from vmart.web import from_template
+from vmart.web.acting import done, found
 from vmart.web.tables import LAUNCH_TEMPLATES
 from vmart.web.visitor import actor, customer
 
@@ -64,13 +65,8 @@ def _shown(public_id: str, version: VersionView) -> _Shown:
 def make_default(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
     _template(account_id, public_id)
     chosen = _version(request.POST.get("version", ""))
-    try:
-        change.make_default(actor(request, account_id), public_id, chosen)
-    except Refused as refused:
-        messages.error(request, wording.sentence(refused))
-    else:
-        messages.success(request, _("Version {number} is the default now.").format(number=chosen))
-    return redirect("template", public_id)
+    who, said = actor(request, account_id), _("Version {number} is the default now.").format(number=chosen)
+    return done(request, lambda: change.make_default(who, public_id, chosen), said, "template", public_id)
 
 
 @never_cache
@@ -99,10 +95,7 @@ def delete_page(request: HttpRequest, account_id: int, public_id: str) -> HttpRe
 
 
 def _template(account_id: int, public_id: str) -> TemplateView:
-    template = launch_templates.template(account_id, public_id)
-    if template is None:
-        raise Http404
-    return template
+    return found(launch_templates.template(account_id, public_id))
 
 
 def _version(text: str) -> int:

@@ -5,10 +5,11 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cbs.declared import declared
 from vmart.api.actions.cbs.own_disks import DetailedPriceAnswer, DiskChargePrepaid, Period, detailed, disk_price
 from vmart.api.actions.cvm.renewal import RenewFlag
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape
-from vmart.api.registry import CBS, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
 from vmart.orders.convert import Conversion
 from vmart.orders.disks import convert, renew
@@ -123,20 +124,21 @@ def modify_disks_charge_type(call: Call, asked: ModifyDisksChargeType) -> Done:
 
 
 ACTIONS = (
-    Action(
-        "RenewDisk", RenewDisk, Done, renew_disk, "cbs", CBS, writes=True, buys=True,
-        touches={Resource.DISK: "disk_id"},
-    ),
-    Action(
-        "InquiryPriceRenewDisks", InquiryPriceRenewDisks, InquiryPriceRenewDisksAnswer, inquiry_price_renew_disks,
-        "cbs", CBS, writes=False, touches={Resource.DISK: "disk_ids"},
-    ),
-    Action(
-        "ModifyDisksRenewFlag", ModifyDisksRenewFlag, Done, modify_disks_renew_flag, "cbs", CBS, writes=True,
+    declared(RenewDisk, Done, renew_disk, writes=True, buys=True, touches={Resource.DISK: "disk_id"}),
+    declared(
+        InquiryPriceRenewDisks,
+        InquiryPriceRenewDisksAnswer,
+        inquiry_price_renew_disks,
+        writes=False,
         touches={Resource.DISK: "disk_ids"},
     ),
-    Action(
-        "ModifyDisksChargeType", ModifyDisksChargeType, Done, modify_disks_charge_type, "cbs", CBS, writes=True,
-        buys=True, touches={Resource.DISK: "disk_ids"},
+    declared(ModifyDisksRenewFlag, Done, modify_disks_renew_flag, writes=True, touches={Resource.DISK: "disk_ids"}),
+    declared(
+        ModifyDisksChargeType,
+        Done,
+        modify_disks_charge_type,
+        writes=True,
+        buys=True,
+        touches={Resource.DISK: "disk_ids"},
     ),
-)  # fmt: skip
+)

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cbs.declared import declared
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, told
 from vmart.api.declarations import INT32_MAX, Code, Empty, Filter, PublicIds, Shape
-from vmart.api.registry import CBS, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.kernel import clock
@@ -238,14 +239,5 @@ _UNCHANGING: UnchangingAnswer = {
 }
 
 ACTIONS = (
-    Action(
-        "DescribeDisks",
-        DescribeDisks,
-        DescribeDisksAnswer,
-        describe_disks,
-        "cbs",
-        CBS,
-        writes=False,
-        touches={Resource.DISK: "disk_ids"},
-    ),
+    declared(DescribeDisks, DescribeDisksAnswer, describe_disks, writes=False, touches={Resource.DISK: "disk_ids"}),
 )

@@ -7,13 +7,14 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cbs.declared import declared
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.cvm.purchase import DiskName
 from vmart.api.actions.cvm.renewal import RenewFlag
 from vmart.api.actions.tagged import Tags
 from vmart.api.actions.tagged import wanted as wanted_tags
 from vmart.api.declarations import INT32_MAX, ClientToken, Code, Domain, Done, FalseOnly, NotOffered, Shape, not_offered
-from vmart.api.registry import CBS, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 from vmart.kernel.money import exponent, from_minor
@@ -293,84 +294,31 @@ def detailed(price: DiskPriceAnswer) -> DetailedPriceAnswer:
 
 
 ACTIONS = (
-    Action(
-        "CreateDisks",
-        CreateDisks,
-        CreateDisksAnswer,
-        create_disks,
-        "cbs",
-        CBS,
-        writes=True,
-        buys=True,
-        touches={Resource.SNAPSHOT: "snapshot_id"},
+    declared(
+        CreateDisks, CreateDisksAnswer, create_disks, writes=True, buys=True, touches={Resource.SNAPSHOT: "snapshot_id"}
     ),
-    Action(
-        "InquiryPriceCreateDisks",
-        InquiryPriceCreateDisks,
-        InquiryPriceCreateDisksAnswer,
-        inquiry_price_create_disks,
-        "cbs",
-        CBS,
-        writes=False,
-    ),
-    Action(
-        "AttachDisks",
+    declared(InquiryPriceCreateDisks, InquiryPriceCreateDisksAnswer, inquiry_price_create_disks, writes=False),
+    declared(
         AttachDisks,
         Done,
         attach_disks,
-        "cbs",
-        CBS,
         writes=True,
         touches={Resource.MACHINE: "instance_id", Resource.DISK: "disk_ids"},
     ),
-    Action(
-        "DetachDisks",
+    declared(
         DetachDisks,
         Done,
         detach_disks,
-        "cbs",
-        CBS,
         writes=True,
         touches={Resource.MACHINE: "instance_id", Resource.DISK: "disk_ids"},
     ),
-    Action(
-        "TerminateDisks",
-        TerminateDisks,
-        Done,
-        terminate_disks,
-        "cbs",
-        CBS,
-        writes=True,
-        touches={Resource.DISK: "disk_ids"},
-    ),
-    Action(
-        "ModifyDiskAttributes",
-        ModifyDiskAttributes,
-        Done,
-        modify_disk_attributes,
-        "cbs",
-        CBS,
-        writes=True,
-        touches={Resource.DISK: "disk_ids"},
-    ),
-    Action(
-        "ResizeDisk",
-        ResizeDisk,
-        Done,
-        resize_disk,
-        "cbs",
-        CBS,
-        writes=True,
-        buys=True,
-        touches={Resource.DISK: "disk_id"},
-    ),
-    Action(
-        "InquiryPriceResizeDisk",
+    declared(TerminateDisks, Done, terminate_disks, writes=True, touches={Resource.DISK: "disk_ids"}),
+    declared(ModifyDiskAttributes, Done, modify_disk_attributes, writes=True, touches={Resource.DISK: "disk_ids"}),
+    declared(ResizeDisk, Done, resize_disk, writes=True, buys=True, touches={Resource.DISK: "disk_id"}),
+    declared(
         InquiryPriceResizeDisk,
         InquiryPriceResizeDiskAnswer,
         inquiry_price_resize_disk,
-        "cbs",
-        CBS,
         writes=False,
         touches={Resource.DISK: ("disk_id", "disk_ids")},
     ),

@@ -1,15 +1,15 @@
 """cbs: policies by which snapshots are made by themselves (AutoSnapshotPolicy), and the disks bound to them."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cbs.declared import declared
 from vmart.api.actions.cvm.places import in_region, region_of
 from vmart.api.actions.filters import conditions, not_both
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, Empty, Filter, NotOffered, Shape
-from vmart.api.registry import CBS, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.kernel.errors import InvalidParameter
@@ -270,26 +270,18 @@ _ONE, _SEVERAL = {Resource.SNAPSHOT_POLICY: "auto_snapshot_policy_id"}, {
     Resource.SNAPSHOT_POLICY: "auto_snapshot_policy_ids"
 }  # fmt: skip
 _DISKS = {Resource.DISK: "disk_ids"}
-
-
-def _declared(
-    asks: type[Shape], answers: type, do: Callable[..., Any], touches: Mapping[Resource, str], *, writes: bool
-) -> Action:
-    return Action(asks.__name__, asks, answers, do, "cbs", CBS, writes=writes, touches=touches)
-
-
 ACTIONS = (
-    _declared(CreateAutoSnapshotPolicy, CreateAutoSnapshotPolicyAnswer, create_auto_snapshot_policy, {}, writes=True),
-    _declared(
-        DescribeAutoSnapshotPolicies, AutoSnapshotPoliciesAnswer, describe_auto_snapshot_policies, _SEVERAL,
+    declared(CreateAutoSnapshotPolicy, CreateAutoSnapshotPolicyAnswer, create_auto_snapshot_policy, writes=True),
+    declared(
+        DescribeAutoSnapshotPolicies, AutoSnapshotPoliciesAnswer, describe_auto_snapshot_policies, touches=_SEVERAL,
         writes=False,
     ),
-    _declared(ModifyAutoSnapshotPolicyAttribute, Done, modify_auto_snapshot_policy_attribute, _ONE, writes=True),
-    _declared(DeleteAutoSnapshotPolicies, Done, delete_auto_snapshot_policies, _SEVERAL, writes=True),
-    _declared(BindAutoSnapshotPolicy, Done, bind_auto_snapshot_policy, _ONE | _DISKS, writes=True),
-    _declared(UnbindAutoSnapshotPolicy, Done, unbind_auto_snapshot_policy, _ONE | _DISKS, writes=True),
-    _declared(
+    declared(ModifyAutoSnapshotPolicyAttribute, Done, modify_auto_snapshot_policy_attribute, touches=_ONE, writes=True),
+    declared(DeleteAutoSnapshotPolicies, Done, delete_auto_snapshot_policies, touches=_SEVERAL, writes=True),
+    declared(BindAutoSnapshotPolicy, Done, bind_auto_snapshot_policy, touches=_ONE | _DISKS, writes=True),
+    declared(UnbindAutoSnapshotPolicy, Done, unbind_auto_snapshot_policy, touches=_ONE | _DISKS, writes=True),
+    declared(
         DescribeDiskAssociatedAutoSnapshotPolicy, AutoSnapshotPoliciesAnswer,
-        describe_disk_associated_auto_snapshot_policy, {Resource.DISK: "disk_id"}, writes=False,
+        describe_disk_associated_auto_snapshot_policy, touches={Resource.DISK: "disk_id"}, writes=False,
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
+from vmart.api.actions.cbs.declared import declared
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, conditions, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told
@@ -20,7 +21,7 @@ from vmart.api.declarations import (
     NotOffered,
     Shape,
 )
-from vmart.api.registry import CBS, Action, Call, Resource
+from vmart.api.registry import Call, Resource
 from vmart.api.words import local_text, utc_text
 from vmart.catalog import shop
 from vmart.kernel import clock
@@ -293,55 +294,17 @@ def apply_snapshot(call: Call, asked: ApplySnapshot) -> Done:
 
 _ONE, _SEVERAL = {Resource.SNAPSHOT: "snapshot_id"}, {Resource.SNAPSHOT: "snapshot_ids"}
 ACTIONS = (
-    Action(
-        "CreateSnapshot",
+    declared(
         CreateSnapshot,
         CreateSnapshotAnswer,
         create_snapshot,
-        "cbs",
-        CBS,
         writes=True,
         buys=True,
         touches={Resource.DISK: "disk_id"},
     ),
-    Action(
-        "DescribeSnapshots",
-        DescribeSnapshots,
-        DescribeSnapshotsAnswer,
-        describe_snapshots,
-        "cbs",
-        CBS,
-        writes=False,
-        touches=_SEVERAL,
-    ),
-    Action(
-        "DescribeSnapshotOverview",
-        DescribeSnapshotOverview,
-        DescribeSnapshotOverviewAnswer,
-        describe_snapshot_overview,
-        "cbs",
-        CBS,
-        writes=False,
-    ),
-    Action("DeleteSnapshots", DeleteSnapshots, Done, delete_snapshots, "cbs", CBS, writes=True, touches=_SEVERAL),
-    Action(
-        "ModifySnapshotAttribute",
-        ModifySnapshotAttribute,
-        Done,
-        modify_snapshot_attribute,
-        "cbs",
-        CBS,
-        writes=True,
-        touches=_ONE,
-    ),
-    Action(
-        "ApplySnapshot",
-        ApplySnapshot,
-        Done,
-        apply_snapshot,
-        "cbs",
-        CBS,
-        writes=True,
-        touches=_ONE | {Resource.DISK: "disk_id"},
-    ),
+    declared(DescribeSnapshots, DescribeSnapshotsAnswer, describe_snapshots, writes=False, touches=_SEVERAL),
+    declared(DescribeSnapshotOverview, DescribeSnapshotOverviewAnswer, describe_snapshot_overview, writes=False),
+    declared(DeleteSnapshots, Done, delete_snapshots, writes=True, touches=_SEVERAL),
+    declared(ModifySnapshotAttribute, Done, modify_snapshot_attribute, writes=True, touches=_ONE),
+    declared(ApplySnapshot, Done, apply_snapshot, writes=True, touches=_ONE | {Resource.DISK: "disk_id"}),
 )

@@ -1,14 +1,14 @@
 """vpc: security groups and their rules. Changes are done when they are answered, and in force some seconds later."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
 from vmart.api.actions.cvm.places import in_region
 from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, matching, meets, not_both, tagged
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
-from vmart.api.actions.vpc.declared import Filters
+from vmart.api.actions.vpc.declared import Filters, declared
 from vmart.api.declarations import (
     INT32_MAX,
     Code,
@@ -23,7 +23,7 @@ from vmart.api.declarations import (
     TextOffset,
     not_offered,
 )
-from vmart.api.registry import VPC, Action, Call, Resource
+from vmart.api.registry import Action, Call, Resource
 from vmart.api.words import local_text
 from vmart.catalog import shop
 from vmart.engines.rules import ICMPV6
@@ -445,9 +445,9 @@ _IN_RULES = tuple(f"security_group_policy_set.{way}.security_group_id" for way i
 _IN_ORIGINAL = tuple(f"original_{path}" for path in _IN_RULES)
 
 
-def _action(shape: type[Shape], answer: type, do: object, *touches: str, writes: bool = True) -> Action:
+def _action(shape: type[Shape], answer: type, do: Callable[..., Any], *touches: str, writes: bool = True) -> Action:
     named = {Resource.SECURITY_GROUP: touches} if touches else {}
-    return Action(shape.__name__, shape, answer, do, "vpc", VPC, writes=writes, touches=named)  # type: ignore[arg-type]
+    return declared(shape, answer, do, writes=writes, touches=named)
 
 
 ACTIONS = (

@@ -3,12 +3,11 @@
 The default one of a zone is there from the account's first purchase on; others are made and deleted by it.
 """
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.cvm.places import in_region
-from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, meets, not_both, tagged
+from vmart.api.actions.filters import TAG_FILTERS, VALUES_MAX, conditions, meets, not_both
 from vmart.api.actions.tagged import TagAnswer, Tags, told, wanted
 from vmart.api.actions.vpc.declared import Filters, declared
 from vmart.api.actions.vpc.vpcs import FIND_NOTHING, CidrBlock, NetworkName, wanted_members
@@ -144,10 +143,7 @@ def _wanted(call: Call, asked: DescribeSubnets) -> WantedSubnets | None:
     )
     if not meets(chosen, _ALIKE) or any(name in FIND_NOTHING for name in chosen):
         return None
-    region = in_region(shop.snapshot(), call.region)
-    met: dict[str, Any] = {"public_ids": asked.subnet_ids or None, "region": region.code if region else None}
-    met["tags"] = tagged(chosen)
-    return WantedSubnets(**met | wanted_members(chosen, _FILTERS, _IN_SMALL_LETTERS))
+    return WantedSubnets(**wanted_members(call, asked.subnet_ids, chosen, _FILTERS, in_small_letters=_IN_SMALL_LETTERS))
 
 
 def subnet(view: SubnetView) -> SubnetAnswer:

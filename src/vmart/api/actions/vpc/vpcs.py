@@ -140,17 +140,17 @@ def _wanted(call: Call, asked: DescribeVpcs) -> WantedVpcs | None:
     chosen = conditions(asked.filters, (*_FILTERS, *IN_SMALL_LETTERS, *FIND_NOTHING, *TAG_FILTERS), VALUES_MAX)
     if any(name in FIND_NOTHING for name in chosen):
         return None
-    region = in_region(shop.snapshot(), call.region)
-    met: dict[str, Any] = {"public_ids": asked.vpc_ids or None, "region": region.code if region else None}
-    met["tags"] = tagged(chosen)
-    return WantedVpcs(**met | wanted_members(chosen, _FILTERS, IN_SMALL_LETTERS))
+    return WantedVpcs(**wanted_members(call, asked.vpc_ids, chosen, _FILTERS, in_small_letters=IN_SMALL_LETTERS))
 
 
 def wanted_members(
-    chosen: Mapping[str, list[str]], as_told: Mapping[str, str], in_small_letters: Mapping[str, str]
-) -> dict[str, list[str]]:
+    call: Call, public_ids: list[str], chosen: dict[str, list[str]], as_told: Mapping[str, str], *,
+    in_small_letters: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """Values by the member of what is wanted; those of some filters are looked for in small letters."""
-    plain = {as_told[name]: values for name, values in chosen.items() if name in as_told}
+    region = in_region(shop.snapshot(), call.region)
+    met = {"public_ids": public_ids or None, "region": region.code if region else None, "tags": tagged(chosen)}
+    plain = met | {as_told[name]: values for name, values in chosen.items() if name in as_told}
     small = {name: values for name, values in chosen.items() if name in in_small_letters}
     return plain | {in_small_letters[name]: [value.lower() for value in values] for name, values in small.items()}
 
