@@ -210,13 +210,22 @@ class _Notes:
             file.write(f"{json.dumps(found)}\n")
 
     def quickest(self, names: Mapping[str, Any]) -> list[str]:
-        """The tests that pass as they are; those of few actions ask more of each."""
+        """The tests that pass as they are; those of few actions ask more of each.
+
+        One of each test function comes before the others of it: those differ in their parameters alone.
+        """
 
         def cost(name: str) -> float:
             seconds, seen = self.seen[name]
             return seconds * sum(what == _ACTION for *_, what, _ in seen)
 
-        return sorted((name for name in self.seen if name in names), key=cost)
+        ranks: defaultdict[str, int] = defaultdict(int)
+        passing = []
+        for name in sorted((name for name in self.seen if name in names), key=cost):
+            function = name.partition("[")[0]
+            passing.append((ranks[function], name))
+            ranks[function] += 1
+        return [name for _, name in sorted(passing, key=lambda ranked: ranked[0])]
 
 
 def _note(item: pytest.Item, notes: _Notes) -> None:
