@@ -106,6 +106,44 @@ def test_new_subnets_are_told_as_they_are_listed(client: Client) -> None:
         assert listed == [made]
 
 
+def test_a_subnet_is_renamed_follows_its_own_table_and_is_deleted(client: Client) -> None:
+    names, other = _network(client), _network(client, 9)
+    only = {"SubnetId": names["SubnetId"]}
+
+    def subnets(**of: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.call("DescribeSubnets", {"SubnetIds": [of["SubnetId"]]}).response[
+            "SubnetSet"
+        ]
+        return found
+
+    for change, told in (
+        ({"SubnetName": "web"}, ("web", False)), ({"EnableBroadcast": "true"}, ("web", True)),
+        ({"SubnetName": "db", "EnableBroadcast": "false"}, ("db", False)),
+    ):  # fmt: skip
+        assert set(client.call("ModifySubnetAttribute", {**only, **change}).response) == {"RequestId"}
+        assert [(one["SubnetName"], one["EnableBroadcast"]) for one in subnets(**names)] == [told]
+    (own,), (foreign,) = subnets(**names), subnets(**other)
+    tables = [one["RouteTableId"] for one in (own, foreign)]
+    assert set(
+        client.call("ReplaceRouteTableAssociation", {**only, "RouteTableId": tables[0]}).response
+    ) == {"RequestId"}  # fmt: skip
+    with nothing_written():
+        refused = [
+            client.call("ReplaceRouteTableAssociation", {"SubnetId": subnet, "RouteTableId": table}).error
+            for subnet, table in ((names["SubnetId"], tables[1]), ("subnet-none", tables[0]))
+        ]
+    assert refused == [
+        (
+            "UnsupportedOperation",
+            f"RouteTableId: The subnet {names['SubnetId']} follows the route table {tables[0]} of its VPC, and can "
+            "follow no other.",
+        ),
+        ("ResourceNotFound", "SubnetId: The subnet subnet-none does not exist."),
+    ]
+    client.call("DeleteSubnet", only)
+    assert (subnets(**names), subnets(**other)) == ([], [foreign])
+
+
 # One rule, and rules that differ from it in one member each.
 _RULE: Rule = {"Protocol": "TCP", "Port": "22", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}
 _V6: Rule = {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": "2001:db8::/32", "Action": "ACCEPT"}
@@ -141,10 +179,12 @@ def test_rules_of_both_directions_are_told_as_they_were_said(client: Client, way
     rules = _alike(made("other", []))
     group = made("web", rules)
     assert told() == rules
-    for number, rule in enumerate(rules[:-1]):
-        assert act("DeleteSecurityGroupPolicies", rule) == ""
+    for number, rule in enumerate(rules):
+        assert act("DeleteSecurityGroupPolicies", {**rule, "PolicyDescription": "another"}) == ""
         assert told() == rules[number + 1 :], rule
+    assert act("CreateSecurityGroupPolicies", rules[0]) == ""
     assert act("DeleteSecurityGroupPolicies", {"PolicyIndex": 0}) == ""
+    assert told() == []
     assert act("CreateSecurityGroupPolicies", *rules[:2]) == ""
     assert act("CreateSecurityGroupPolicies", *({**rule, "PolicyIndex": 1} for rule in rules[2:])) == ""
     assert told() == [rules[0], *rules[2:], rules[1]]
@@ -169,6 +209,58 @@ def test_rules_of_both_directions_are_told_as_they_were_said(client: Client, way
         "ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies",
     ):  # fmt: skip
         assert act(action, {**rules[1], "PolicyIndex": 0}, version="1") == "UnsupportedOperation.VersionMismatch"
+    for action in ("ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies"):
+        stale = {way: [rules[0]], "Version": "1"}
+        refused = act(action, rules[1], OriginalSecurityGroupPolicySet=stale)
+        assert refused == "UnsupportedOperation.VersionMismatch", action
+
+
+def _group(client: Client, way: str, *rules: Rule) -> str:
+    asked = {"GroupName": "web", "GroupDescription": "", "SecurityGroupPolicySet": {way: list(rules)}}
+    return str(client.call("CreateSecurityGroupWithPolicies", asked).response["SecurityGroup"]["SecurityGroupId"])
+
+
+@pytest.mark.parametrize("way", ["Ingress", "Egress"])
+def test_a_rule_is_told_whole(client: Client, test_clock: BusinessClock, way: str) -> None:
+    group = _group(client, way, _RULE, {**_V6, "Protocol": "ICMPv6", "Port": "ALL", "PolicyDescription": "ping"})
+    told = client.call("DescribeSecurityGroupPolicies", {"SecurityGroupId": group}).response["SecurityGroupPolicySet"]
+    alike = {
+        "ServiceTemplate": {"ServiceId": "", "ServiceGroupId": ""}, "ModifyTime": "2026-03-10 10:00:00",
+        "AddressTemplate": {"AddressId": "", "AddressGroupId": ""}, "SecurityGroupId": "", "Action": "ACCEPT",
+    }  # fmt: skip
+    assert told[way] == [
+        alike | _RULE | {"PolicyIndex": 0, "Ipv6CidrBlock": "", "PolicyDescription": ""},
+        alike | {
+            "PolicyIndex": 1, "Protocol": "ICMPv6", "Port": "ALL", "CidrBlock": "", "Ipv6CidrBlock": "2001:db8::/32",
+            "PolicyDescription": "ping",
+        },
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["Ingress", "Egress"])
+def test_what_changes_nothing_of_rules_is_checked_all_the_same(client: Client, way: str) -> None:
+    """The order of a new list decides, not PolicyIndex; a description does not say which rule is meant."""
+
+    def refused(action: str, rule: Rule, **more: Any) -> tuple[str, str]:
+        policies = {"SecurityGroupPolicySet": {way: [rule]}, **more}
+        asked = {"SecurityGroupId": group, **policies} if "Create" not in action else {**new, **policies}
+        code, sentence = client.call(action, asked).error
+        return code, sentence.partition(" ")[0].rstrip(":")
+
+    group, new = _group(client, way, _RULE), {"GroupName": "web", "GroupDescription": ""}
+    long, path = {**_RULE, "PolicyDescription": "x" * 101}, f"SecurityGroupPolicySet.{way}.0"
+    with nothing_written():
+        for action in ("CreateSecurityGroupWithPolicies", "ModifySecurityGroupPolicies"):
+            told = refused(action, {**_RULE, "PolicyIndex": -1})
+            assert told == ("InvalidParameterValue.Range", f"{path}.PolicyIndex"), action
+        told = refused("DeleteSecurityGroupPolicies", long)
+        assert told == ("InvalidParameterValue.Malformed", f"{path}.PolicyDescription")
+        for action in ("ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies"):
+            told = refused(action, _RULE, OriginalSecurityGroupPolicySet={way: [long]})
+            assert told == ("InvalidParameterValue.Malformed", f"Original{path}.PolicyDescription"), action
+        version = {"SecurityGroupPolicySet": {way: [_RULE], "Version": "1" * 21}}
+        told = refused("CreateSecurityGroupWithPolicies", _RULE, **version)
+        assert told == ("InvalidParameterValue", "SecurityGroupPolicySet.Version")
 
 
 def _kept(client: Client) -> dict[str, Any]:
@@ -376,6 +468,8 @@ def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
     for order, found in (("UpdateTime", groups), ("CreatedTime", groups[::-1])):
         told = client.call("DescribeSecurityGroups", {"OrderField": order}).response["SecurityGroupSet"]
         assert [one["SecurityGroupId"] for one in told[:2]] == found
+        asked = {"OrderField": order, "OrderDirection": "ASC"}
+        assert client.call("DescribeSecurityGroups", asked).response["SecurityGroupSet"] == told[::-1]
     (told,) = client.call("DescribeSecurityGroups", {"SecurityGroupIds": groups[:1]}).response["SecurityGroupSet"]
     assert (told["SecurityGroupName"], told["SecurityGroupDesc"]) == ("one", "second")
 
