@@ -18,6 +18,7 @@ It takes hours and is no part of CI. ``VMART_DELETE_S`` ends it after so many se
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ import pytest
 _ONLY, _SECONDS, _NOTES = "VMART_DELETED", "VMART_DELETE_S", "VMART_DELETE_NOTES"
 _ACTION, _ASKED, _TOLD = "action", "asked", "told"
 _PATIENCE = 25  # so many tests one after the other that need nothing of it: the others are slower, and as little alike
+_LATE_S = 20
 Deletion = tuple[str, str, str, str, str]  # service, action, version, what, path of the member
 _COMPARING = ("answer_shapes", "fields", "languages", "odd_values", "published_members", "reference", "registry")
 _SAMPLES = ("every_action", "others_things", "budgets_of_many", "database_loss")
@@ -237,15 +239,31 @@ def _note(item: pytest.Item, notes: _Notes) -> None:
     notes.test(item.nodeid, time.monotonic() - begun, seen if green else set())
 
 
-def _needed(item: pytest.Item, some: list[Deletion]) -> list[Deletion]:
-    """Those without which the test turns red."""
-    with deleted(some):
+@contextmanager
+def _failing_after(seconds: float) -> Iterator[None]:
+    """A test that asks for pages until there is none never ends where the member that counts them is not heard."""
+
+    def late(*_: object) -> None:
+        pytest.fail(f"does not end within {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _needed(item: pytest.Item, some: list[Deletion], seconds: float) -> list[Deletion]:
+    """Those without which the test turns red; as it is, it takes so many seconds."""
+    with deleted(some), _failing_after(_LATE_S + 10 * seconds):
         if _is_green(item):
             return []
     if len(some) == 1:
         return some
     half = len(some) // 2
-    return _needed(item, some[:half]) + _needed(item, some[half:])
+    return _needed(item, some[:half], seconds) + _needed(item, some[half:], seconds)
 
 
 def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes, until: float) -> list[Deletion]:
@@ -257,7 +275,7 @@ def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes,
             continue
         if time.monotonic() > until:
             return []
-        needed = _needed(items[name], seen)
+        needed = _needed(items[name], seen, notes.seen[name][0])
         in_vain = 0 if needed else in_vain + 1
         for deletion in needed:
             left.remove(deletion)
