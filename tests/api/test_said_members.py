@@ -1,6 +1,7 @@
 """Given members of requests and answers that are seldom said, then each has its effect, and is told as it was said."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from tests.api.test_every_action import OWN_DISK
 from tests.instances.test_key_pairs import ED25519
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
+from vmart.engines.contract import Observation
+from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.kernel import clock
 
 pytestmark = pytest.mark.usefixtures("delivering")
@@ -495,13 +498,45 @@ def test_values_of_tags_by_the_page_and_tags_of_customers_alone(client: Client) 
     ).response  # fmt: skip
 
 
-def test_a_reboot_says_once_how(client: Client) -> None:
+@pytest.mark.parametrize(("action", "older"), [("RebootInstances", "ForceReboot"), ("StopInstances", "ForceStop")])
+def test_a_machine_that_goes_off_is_told_once_how(
+    client: Client, monkeypatch: pytest.MonkeyPatch, action: str, older: str
+) -> None:
+    """Turned off like a plug that is pulled with HARD alone; the older member says that it may take its time."""
     (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
     work()
+    named, forced = {"InstanceIds": [machine]}, _forced(monkeypatch)
     with nothing_written():
-        asked = {"InstanceIds": [machine], "ForceReboot": True, "StopType": "SOFT"}
-        code, sentence = client.call("RebootInstances", asked).error
-    assert (code, "ForceReboot" in sentence) == ("InvalidParameter", True)
+        code, sentence = client.call(action, {**named, older: True, "StopType": "SOFT"}).error
+    assert (code, sentence) == ("InvalidParameter", f"{older} and StopType exclude each other.")
+    for how, hard in (
+        ({}, False), ({"StopType": "HARD"}, True), ({"StopType": "SOFT_FIRST"}, False), ({older: True}, False),
+    ):  # fmt: skip
+        client.call(action, {**named, **how})
+        work()
+        assert (forced.pop(), forced) == (hard, []), how
+        client.call("StartInstances", named)
+        work()
+
+
+def _forced(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each machine that is turned off from now on is made to."""
+    forced: list[bool] = []
+
+    def noting(verb: str) -> Callable[..., Observation]:
+        ours = getattr(SimulatedEngine, verb)
+
+        def done(engine: SimulatedEngine, *asked: Any, force: bool = False, on: bool = False) -> Observation:
+            if not on:
+                forced.append(force)
+            turned: Observation = ours(engine, *asked, force=force, **({"on": on} if verb == "ensure_power" else {}))
+            return turned
+
+        return done
+
+    for verb in ("ensure_power", "ensure_rebooted"):
+        monkeypatch.setattr(SimulatedEngine, verb, noting(verb))
+    return forced
 
 
 def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Client) -> None:
@@ -520,6 +555,10 @@ def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Clie
         "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.056, "UnitPriceDiscount": 0.056,
     }  # fmt: skip
     assert larger(DiskType="CLOUD_SSD")["Price"] == larger()["Price"]
+    (disk,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"][0]["DataDisks"]
+    assert larger(DiskId=disk["DiskId"])["Price"] == larger()["Price"]
+    code = larger(DiskId="disk-unknown0")["Error"]["Code"]
+    assert code == "InvalidParameter.DataDiskNotBelongSpecifiedInstance"
     error = larger(DiskType="CLOUD_PREMIUM")["Error"]
     assert (error["Code"], error["Message"].partition(":")[0]) == ("UnsupportedOperation", "DataDisks.0.DiskType")
 
