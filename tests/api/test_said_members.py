@@ -449,7 +449,7 @@ def test_a_repeated_token_allocates_an_address_once(client: Client) -> None:
     assert client.call("DescribeAddresses").response["TotalCount"] == 2
 
 
-def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
+def test_what_a_vpc_says_of_itself_and_the_description_of_a_group_are_changed(
     client: Client, test_clock: BusinessClock
 ) -> None:
     def multicast() -> bool:
@@ -461,6 +461,11 @@ def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
     assert (vpc["EnableMulticast"], multicast(), vpc["AssistantCidrSet"]) == (True, True, [])
     client.call("ModifyVpcAttribute", {"VpcId": vpc["VpcId"], "EnableMulticast": "false"})
     assert not multicast()
+    client.call("ModifyVpcAttribute", {"VpcId": vpc["VpcId"], "VpcName": "renamed"})
+    (told,) = client.call("DescribeVpcs", {"VpcIds": [vpc["VpcId"]]}).response["VpcSet"]
+    assert (told["VpcName"], told["EnableMulticast"]) == ("renamed", False)
+    client.call("DeleteVpc", {"VpcId": vpc["VpcId"]})
+    assert client.call("DescribeVpcs", {"VpcIds": [vpc["VpcId"]]}).response["VpcSet"] == []
     groups = []
     for name in ("one", "two"):
         test_clock.advance(minutes=1)

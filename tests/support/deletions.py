@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -240,24 +240,35 @@ def _note(item: pytest.Item, notes: _Notes) -> None:
 
 
 @contextmanager
-def _failing_after(seconds: float) -> Iterator[None]:
-    """A test that asks for pages until there is none never ends where the member that counts them is not heard."""
+def _failing_after(seconds: float, item: Any) -> Iterator[None]:
+    """A test that asks for pages until there is none never ends where the member that counts them is not heard.
+
+    What it stands on is not hurried: the database of the whole run may be made for it.
+    """
+    run = item.runtest
 
     def late(*_: object) -> None:
         pytest.fail(f"does not end within {seconds:.0f} s")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    def hurried() -> None:
+        before = signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            run()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    item.runtest = hurried
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        del item.runtest
 
 
 def _needed(item: pytest.Item, some: list[Deletion], seconds: float) -> list[Deletion]:
     """Those without which the test turns red; as it is, it takes so many seconds."""
-    with deleted(some), _failing_after(_LATE_S + 10 * seconds):
+    with deleted(some), _failing_after(_LATE_S + 10 * seconds, item):
         if _is_green(item):
             return []
     if len(some) == 1:
@@ -268,15 +279,15 @@ def _needed(item: pytest.Item, some: list[Deletion], seconds: float) -> list[Del
 
 def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes, until: float) -> list[Deletion]:
     """The survivors, all of one action, kind and depth; none where the time was over before they were sure."""
-    left, in_vain = list(some), 0
+    left, in_vain = list(some), Counter[Deletion]()
     for name in notes.quickest(items):
-        seen = [deletion for deletion in left if deletion in notes.seen[name][1]]
-        if not seen or in_vain >= _PATIENCE:
+        seen = [one for one in left if one in notes.seen[name][1] and in_vain[one] < _PATIENCE]
+        if not seen:
             continue
         if time.monotonic() > until:
             return []
         needed = _needed(items[name], seen, notes.seen[name][0])
-        in_vain = 0 if needed else in_vain + 1
+        in_vain.update(seen)
         for deletion in needed:
             left.remove(deletion)
             notes.ran(deletion, survived=False)
