@@ -383,6 +383,28 @@ def test_a_price_has_its_steps_and_is_that_of_the_disks_type_and_the_templates_v
         assert answer["Price"]["InstancePrice"]["UnitPrice"] == price
 
 
+def test_names_and_addresses_of_a_purchase_change_no_price(client: Client) -> None:
+    """0.375, and 20 GiB at 0.0005."""
+    network, disk = HOURLY["InternetAccessible"], {"DiskType": "CLOUD_PREMIUM", "DiskSize": 20}
+    for change, price in (
+        ({"SystemDisk": {"DiskName": "root"}}, 0.375),
+        ({"InternetAccessible": {**network, "PublicIpAssigned": False}}, 0.375),
+        ({"DataDisks": [{**disk, "DiskName": "db", "DeleteWithInstance": False, "SnapshotId": ""}]}, 0.385),
+    ):
+        assert _hour(client, **change)["UnitPrice"] == price, change
+    for change, code, path in (
+        ({"SystemDisk": {"DiskName": 1}}, "InvalidParameter", "SystemDisk.DiskName"),
+        ({"InternetAccessible": {**network, "PublicIpAssigned": "no"}}, "InvalidParameter",
+         "InternetAccessible.PublicIpAssigned"),
+        ({"DataDisks": [{**disk, "DiskName": 1}]}, "InvalidParameter", "DataDisks.0.DiskName"),
+        ({"DataDisks": [{**disk, "DeleteWithInstance": "no"}]}, "InvalidParameter", "DataDisks.0.DeleteWithInstance"),
+        ({"DataDisks": [{"DiskSize": 0, "SnapshotId": "snap-1"}]}, "InvalidParameterValue.Range",
+         "DataDisks.0.DiskSize"),
+    ):  # fmt: skip
+        given, sentence = client.call("InquiryPriceRunInstances", {**HOURLY, **change}).error
+        assert (given, sentence.partition(" ")[0].rstrip(":")) == (code, path), sentence
+
+
 def test_a_disk_is_taken_from_the_machine_that_has_it_alone(client: Client) -> None:
     first, second = client.call("RunInstances", {**HOURLY, "InstanceCount": 2}).response["InstanceIdSet"]
     (disk,) = client.call("CreateDisks", OWN_DISK).response["DiskIdSet"]
