@@ -366,14 +366,15 @@ def _hour(client: Client, **asked: Any) -> dict[str, Any]:
 
 
 def test_a_price_has_its_steps_and_is_that_of_the_disks_type_and_the_templates_version(client: Client) -> None:
-    """0.42, half of it and 0.34 of it; with 50 GiB at 0.0005, or 0.0014 of SSD."""
+    """0.42, half of it and 0.34 of it; with 50 GiB at 0.0005, or 50 or 60 at 0.0014 of SSD."""
     assert _hour(client, InstanceType="S1.SMALL1") == {
         "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.445, "UnitPriceDiscount": 0.445,
         "UnitPriceSecondStep": 0.235, "UnitPriceDiscountSecondStep": 0.235,
         "UnitPriceThirdStep": 0.1678, "UnitPriceDiscountThirdStep": 0.1678,
     }  # fmt: skip
     assert _hour(client)["UnitPrice"] == 0.375
-    assert _hour(client, SystemDisk={"DiskType": "CLOUD_SSD", "DiskSize": 50})["UnitPrice"] == 0.42
+    for size, price in ((50, 0.42), (60, 0.434)):
+        assert _hour(client, SystemDisk={"DiskType": "CLOUD_SSD", "DiskSize": size})["UnitPrice"] == price
     template = client.call("CreateLaunchTemplate", {"LaunchTemplateName": "plain", **HOURLY}).response
     named = {"LaunchTemplateId": template["LaunchTemplateId"]}
     client.call("CreateLaunchTemplateVersion", {**named, "InstanceType": "S5.SMALL1"})
