@@ -678,7 +678,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
         "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
-        "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType", "ModifyAddressesBandwidth",
+        "ImportImage", "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType", "ModifyAddressesBandwidth",
         "CreateBandwidthPackage", "ModifyBandwidthPackageBandwidth", "AddBandwidthPackageResources",
         "RemoveBandwidthPackageResources",
     }  # fmt: skip
