@@ -98,8 +98,7 @@ def test_key_pairs() -> None:
     view = KeyPairView("skey-a", "my_key", "ssh-ed25519 AAAA my_key", ("ins-a",), AT)
     page = _checked("DescribeKeyPairs", {"TotalCount": 1, "KeyPairSet": [key_pairs.key_pair(view)]})
     assert "PrivateKey" not in page["KeyPairSet"][0]
-    made = _checked("CreateKeyPair", {"KeyPair": key_pairs.key_pair(view, "-----BEGIN")})
-    assert made["KeyPair"]["PrivateKey"] == "-----BEGIN"
+    _checked("CreateKeyPair", {"KeyPair": {**key_pairs.key_pair(view), "PrivateKey": "-----BEGIN"}})
 
 
 def test_balance() -> None:

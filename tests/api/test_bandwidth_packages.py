@@ -56,6 +56,8 @@ def test_what_a_provider_does_from_the_first_to_the_last_call(client: Client) ->
     ).response  # fmt: skip
     package = made["BandwidthPackageId"]
     assert made["BandwidthPackageIds"] == [package]
+    tagged = {"Filters": [{"Name": "tag:env", "Values": ["prod"]}]}
+    assert client.call("DescribeBandwidthPackages", tagged).response["TotalCount"] == 1
     name = f"qcs::vpc:ap-guangzhou:uin/:bwp/{package}"
     again = {"Resource": name, "ReplaceTags": [{"TagKey": "env", "TagValue": "prod"}]}
     assert "Error" not in client.call("ModifyResourceTags", again, version="2018-08-13").response
@@ -122,10 +124,12 @@ def test_packages_are_found_by_what_they_are(client: Client) -> None:
     ):  # fmt: skip
         assert _ids(client, (name, value)) == [], name
     assert [one["ResourceId"] for one in _told(client)[1]["ResourceSet"]] == [eip, other]
-    page = client.call("DescribeBandwidthPackages", {"Offset": 1, "Limit": 1}).response
-    assert (page["TotalCount"], [one["BandwidthPackageId"] for one in page["BandwidthPackageSet"]]) == (2, [first])
-    page = client.call("DescribeBandwidthPackageResources", {"BandwidthPackageId": first, "Offset": 1}).response
-    assert (page["TotalCount"], [one["ResourceId"] for one in page["ResourceSet"]]) == (2, [other])
+    for part, package, member in (({"Offset": 1}, first, other), ({"Limit": 1}, second, eip)):
+        page = client.call("DescribeBandwidthPackages", part).response
+        found = [one["BandwidthPackageId"] for one in page["BandwidthPackageSet"]]
+        assert (page["TotalCount"], found) == (2, [package])
+        page = client.call("DescribeBandwidthPackageResources", {"BandwidthPackageId": first, **part}).response
+        assert (page["TotalCount"], [one["ResourceId"] for one in page["ResourceSet"]]) == (2, [member])
     none = {"BandwidthPackageId": first, "Filters": [{"Name": "resource-type", "Values": ["LoadBalance"]}]}
     assert client.call("DescribeBandwidthPackageResources", none).response["TotalCount"] == 0
     both = {"BandwidthPackageIds": [first], "Filters": [{"Name": "network-type", "Values": ["BGP"]}]}

@@ -60,6 +60,18 @@ def test_the_life_of_a_prepaid_disk(test_clock: BusinessClock) -> None:
     assert _told(client, disk, "DiskState", "IsReturnable") == ("UNATTACHED", True)
 
 
+def test_the_price_of_a_term_is_the_same_whatever_happens_at_its_end() -> None:
+    client, _ = open_customer()
+    asked = {**ASKED_DISK, "DiskSize": 100, "DiskChargeType": "PREPAID"}
+    for flag in ("NOTIFY_AND_AUTO_RENEW", "NOTIFY_AND_MANUAL_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"):
+        term = {"Period": 12, "RenewFlag": flag}
+        told = client.call("InquiryPriceCreateDisks", {**asked, "DiskChargePrepaid": term}).response
+        assert told["DiskPrice"]["DiscountPrice"] == 1200.0
+    term = {"Period": 12, "RenewFlag": "ALWAYS"}
+    code, sentence = client.call("InquiryPriceCreateDisks", {**asked, "DiskChargePrepaid": term}).error
+    assert (code, sentence.partition(" ")[0]) == ("InvalidParameterValue", "DiskChargePrepaid.RenewFlag")
+
+
 def test_its_term_is_compared_with_that_of_its_machine() -> None:
     client, _ = open_customer()
     term = {"Period": 2, "RenewFlag": "NOTIFY_AND_AUTO_RENEW"}

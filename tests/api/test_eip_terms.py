@@ -41,8 +41,10 @@ def test_the_life_of_an_address_by_the_month(test_clock: BusinessClock) -> None:
         "DISABLE_NOTIFY_AND_MANUAL_RENEW", "2026-04-10T02:00:00Z", False, "UNBIND", "BANDWIDTH_PREPAID_BY_MONTH", 10,
     )  # fmt: skip
     further = {"AddressIds": [eip], "AddressChargePrepaid": {"Period": 2}}
-    price = client.call("InquiryPriceRenewAddresses", further).response["Price"]
-    assert (price["DiscountPrice"], price["AddressPrice"]["OriginalPrice"]) == (1130.0, 1130.0)
+    assert client.call("InquiryPriceRenewAddresses", further).response["Price"] == {
+        "AddressPrice": {"DiscountPrice": 1130.0, "OriginalPrice": 1130.0, "ChargeUnit": "MONTH"},
+        "OriginalPrice": 1130.0, "DiscountPrice": 1130.0,
+    }  # fmt: skip
     before = purses(account)["available"]
     client.call("RenewAddresses", further)
     assert before - purses(account)["available"] == 113_000
@@ -151,6 +153,9 @@ CHARGED = "UnsupportedOperation.InvalidAddressInternetChargeType"
         ("RenewAddresses", {"AddressIds": ["postpaid"]}, "MissingParameter", "AddressChargePrepaid"),
         ("RenewAddresses", {"AddressIds": ["postpaid"]} | TERM_OF_ONE, CHARGED, "AddressIds"),
         ("InquiryPriceRenewAddresses", {"AddressIds": ["postpaid"]} | TERM_OF_ONE, CHARGED, "AddressIds"),
+        ("InquiryPriceRenewAddresses",
+         {"AddressIds": ["postpaid"], "AddressChargePrepaid": {"Period": 1, "AutoRenewFlag": 3}},
+         "InvalidParameterValue", "AddressChargePrepaid.AutoRenewFlag"),
         ("ModifyAddressesRenewFlag", {"AddressIds": ["postpaid"], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"}, CHARGED,
          "AddressIds"),
         ("ModifyAddressInternetChargeType", {"AddressId": "eip-none", "InternetMaxBandwidthOut": 5} | BY_MONTH,

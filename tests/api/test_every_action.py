@@ -677,7 +677,7 @@ def test_what_spends_writes_and_what_is_limited_names_a_quota() -> None:
     assert {action.name for action in ALL if action.buys} == {
         "RunInstances", "RunInstancesHour", "RenewInstances", "RenewInstance", "ResetInstancesType",
         "ResetInstancesInternetMaxBandwidth", "ResizeInstanceDisks", "ModifyInstancesChargeType", "CreateDisks",
-        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage",
+        "ResizeDisk", "RenewDisk", "ModifyDisksChargeType", "CreateSnapshot", "CreateImage", "ImportImage",
         "AllocateAddresses", "RenewAddresses", "ModifyAddressInternetChargeType", "ModifyAddressesBandwidth",
         "CreateBandwidthPackage", "ModifyBandwidthPackageBandwidth", "AddBandwidthPackageResources",
         "RemoveBandwidthPackageResources",

@@ -21,9 +21,14 @@ def _expired(client: Client, public_id: str) -> tuple[str, str]:
 
 
 def test_its_price_is_asked_and_then_charged(owner: tuple[Client, Things]) -> None:
+    """Two months of 115 and 50 GiB at 0.35, and of two Mbps."""
     client, has = owner
     asked = {"InstanceIds": [has.prepaid], "InstanceChargePrepaid": {"Period": 2}}
     price = client.call("InquiryPriceRenewInstances", asked).response["Price"]
+    assert price == {
+        "InstancePrice": {"OriginalPrice": 265.0, "DiscountPrice": 265.0, "Discount": 100.0},
+        "BandwidthPrice": {"OriginalPrice": 80.0, "DiscountPrice": 80.0, "Discount": 100.0},
+    }
     due = price["InstancePrice"]["DiscountPrice"] + price["BandwidthPrice"]["DiscountPrice"]
     assert set(client.call("RenewInstances", asked).response) == {"RequestId"}
     order = Order.objects.get(action="renew")
@@ -60,10 +65,12 @@ def test_the_flag_is_set_with_a_renewal_and_alone(owner: tuple[Client, Things]) 
         ("RenewInstances", {"InstanceChargePrepaid": {"Period": 0}}, "InvalidPeriod"),
         ("RenewInstances", {"RenewPortableDataDisk": True}, "UnsupportedOperation"),
         ("InquiryPriceRenewInstances", {}, "MissingParameter"),
+        ("InquiryPriceRenewInstances", {"InstanceChargePrepaid": {"Period": 1, "RenewFlag": "ALWAYS"}},
+         "InvalidParameterValue"),
         ("ModifyInstancesRenewFlag", {"RenewFlag": "ALWAYS"}, "InvalidParameterValue"),
         ("ModifyInstancesRenewFlag", {}, "MissingParameter"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_named_and_nothing_is_written(
     owner: tuple[Client, Things], action: str, members: dict[str, Any], code: str
 ) -> None:

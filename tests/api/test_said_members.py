@@ -1,6 +1,7 @@
 """Given members of requests and answers that are seldom said, then each has its effect, and is told as it was said."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from tests.api.test_every_action import OWN_DISK
 from tests.instances.test_key_pairs import ED25519
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import work
+from vmart.engines.contract import Observation
+from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.kernel import clock
 
 pytestmark = pytest.mark.usefixtures("delivering")
@@ -106,6 +109,44 @@ def test_new_subnets_are_told_as_they_are_listed(client: Client) -> None:
         assert listed == [made]
 
 
+def test_a_subnet_is_renamed_follows_its_own_table_and_is_deleted(client: Client) -> None:
+    names, other = _network(client), _network(client, 9)
+    only = {"SubnetId": names["SubnetId"]}
+
+    def subnets(**of: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.call("DescribeSubnets", {"SubnetIds": [of["SubnetId"]]}).response[
+            "SubnetSet"
+        ]
+        return found
+
+    for change, told in (
+        ({"SubnetName": "web"}, ("web", False)), ({"EnableBroadcast": "true"}, ("web", True)),
+        ({"SubnetName": "db", "EnableBroadcast": "false"}, ("db", False)),
+    ):  # fmt: skip
+        assert set(client.call("ModifySubnetAttribute", {**only, **change}).response) == {"RequestId"}
+        assert [(one["SubnetName"], one["EnableBroadcast"]) for one in subnets(**names)] == [told]
+    (own,), (foreign,) = subnets(**names), subnets(**other)
+    tables = [one["RouteTableId"] for one in (own, foreign)]
+    assert set(
+        client.call("ReplaceRouteTableAssociation", {**only, "RouteTableId": tables[0]}).response
+    ) == {"RequestId"}  # fmt: skip
+    with nothing_written():
+        refused = [
+            client.call("ReplaceRouteTableAssociation", {"SubnetId": subnet, "RouteTableId": table}).error
+            for subnet, table in ((names["SubnetId"], tables[1]), ("subnet-none", tables[0]))
+        ]
+    assert refused == [
+        (
+            "UnsupportedOperation",
+            f"RouteTableId: The subnet {names['SubnetId']} follows the route table {tables[0]} of its VPC, and can "
+            "follow no other.",
+        ),
+        ("ResourceNotFound", "SubnetId: The subnet subnet-none does not exist."),
+    ]
+    client.call("DeleteSubnet", only)
+    assert (subnets(**names), subnets(**other)) == ([], [foreign])
+
+
 # One rule, and rules that differ from it in one member each.
 _RULE: Rule = {"Protocol": "TCP", "Port": "22", "CidrBlock": "10.0.0.0/8", "Action": "ACCEPT"}
 _V6: Rule = {"Protocol": "TCP", "Port": "22", "Ipv6CidrBlock": "2001:db8::/32", "Action": "ACCEPT"}
@@ -141,10 +182,12 @@ def test_rules_of_both_directions_are_told_as_they_were_said(client: Client, way
     rules = _alike(made("other", []))
     group = made("web", rules)
     assert told() == rules
-    for number, rule in enumerate(rules[:-1]):
-        assert act("DeleteSecurityGroupPolicies", rule) == ""
+    for number, rule in enumerate(rules):
+        assert act("DeleteSecurityGroupPolicies", {**rule, "PolicyDescription": "another"}) == ""
         assert told() == rules[number + 1 :], rule
+    assert act("CreateSecurityGroupPolicies", rules[0]) == ""
     assert act("DeleteSecurityGroupPolicies", {"PolicyIndex": 0}) == ""
+    assert told() == []
     assert act("CreateSecurityGroupPolicies", *rules[:2]) == ""
     assert act("CreateSecurityGroupPolicies", *({**rule, "PolicyIndex": 1} for rule in rules[2:])) == ""
     assert told() == [rules[0], *rules[2:], rules[1]]
@@ -169,6 +212,58 @@ def test_rules_of_both_directions_are_told_as_they_were_said(client: Client, way
         "ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies",
     ):  # fmt: skip
         assert act(action, {**rules[1], "PolicyIndex": 0}, version="1") == "UnsupportedOperation.VersionMismatch"
+    for action in ("ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies"):
+        stale = {way: [rules[0]], "Version": "1"}
+        refused = act(action, rules[1], OriginalSecurityGroupPolicySet=stale)
+        assert refused == "UnsupportedOperation.VersionMismatch", action
+
+
+def _group(client: Client, way: str, *rules: Rule) -> str:
+    asked = {"GroupName": "web", "GroupDescription": "", "SecurityGroupPolicySet": {way: list(rules)}}
+    return str(client.call("CreateSecurityGroupWithPolicies", asked).response["SecurityGroup"]["SecurityGroupId"])
+
+
+@pytest.mark.parametrize("way", ["Ingress", "Egress"])
+def test_a_rule_is_told_whole(client: Client, test_clock: BusinessClock, way: str) -> None:
+    group = _group(client, way, _RULE, {**_V6, "Protocol": "ICMPv6", "Port": "ALL", "PolicyDescription": "ping"})
+    told = client.call("DescribeSecurityGroupPolicies", {"SecurityGroupId": group}).response["SecurityGroupPolicySet"]
+    alike = {
+        "ServiceTemplate": {"ServiceId": "", "ServiceGroupId": ""}, "ModifyTime": "2026-03-10 10:00:00",
+        "AddressTemplate": {"AddressId": "", "AddressGroupId": ""}, "SecurityGroupId": "", "Action": "ACCEPT",
+    }  # fmt: skip
+    assert told[way] == [
+        alike | _RULE | {"PolicyIndex": 0, "Ipv6CidrBlock": "", "PolicyDescription": ""},
+        alike | {
+            "PolicyIndex": 1, "Protocol": "ICMPv6", "Port": "ALL", "CidrBlock": "", "Ipv6CidrBlock": "2001:db8::/32",
+            "PolicyDescription": "ping",
+        },
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["Ingress", "Egress"])
+def test_what_changes_nothing_of_rules_is_checked_all_the_same(client: Client, way: str) -> None:
+    """The order of a new list decides, not PolicyIndex; a description does not say which rule is meant."""
+
+    def refused(action: str, rule: Rule, **more: Any) -> tuple[str, str]:
+        policies = {"SecurityGroupPolicySet": {way: [rule]}, **more}
+        asked = {"SecurityGroupId": group, **policies} if "Create" not in action else {**new, **policies}
+        code, sentence = client.call(action, asked).error
+        return code, sentence.partition(" ")[0].rstrip(":")
+
+    group, new = _group(client, way, _RULE), {"GroupName": "web", "GroupDescription": ""}
+    long, path = {**_RULE, "PolicyDescription": "x" * 101}, f"SecurityGroupPolicySet.{way}.0"
+    with nothing_written():
+        for action in ("CreateSecurityGroupWithPolicies", "ModifySecurityGroupPolicies"):
+            told = refused(action, {**_RULE, "PolicyIndex": -1})
+            assert told == ("InvalidParameterValue.Range", f"{path}.PolicyIndex"), action
+        told = refused("DeleteSecurityGroupPolicies", long)
+        assert told == ("InvalidParameterValue.Malformed", f"{path}.PolicyDescription")
+        for action in ("ReplaceSecurityGroupPolicy", "ReplaceSecurityGroupPolicies"):
+            told = refused(action, _RULE, OriginalSecurityGroupPolicySet={way: [long]})
+            assert told == ("InvalidParameterValue.Malformed", f"Original{path}.PolicyDescription"), action
+        version = {"SecurityGroupPolicySet": {way: [_RULE], "Version": "1" * 21}}
+        told = refused("CreateSecurityGroupWithPolicies", _RULE, **version)
+        assert told == ("InvalidParameterValue", "SecurityGroupPolicySet.Version")
 
 
 def _kept(client: Client) -> dict[str, Any]:
@@ -271,14 +366,15 @@ def _hour(client: Client, **asked: Any) -> dict[str, Any]:
 
 
 def test_a_price_has_its_steps_and_is_that_of_the_disks_type_and_the_templates_version(client: Client) -> None:
-    """0.42, half of it and 0.34 of it; with 50 GiB at 0.0005, or 0.0014 of SSD."""
+    """0.42, half of it and 0.34 of it; with 50 GiB at 0.0005, or 50 or 60 at 0.0014 of SSD."""
     assert _hour(client, InstanceType="S1.SMALL1") == {
         "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.445, "UnitPriceDiscount": 0.445,
         "UnitPriceSecondStep": 0.235, "UnitPriceDiscountSecondStep": 0.235,
         "UnitPriceThirdStep": 0.1678, "UnitPriceDiscountThirdStep": 0.1678,
     }  # fmt: skip
     assert _hour(client)["UnitPrice"] == 0.375
-    assert _hour(client, SystemDisk={"DiskType": "CLOUD_SSD", "DiskSize": 50})["UnitPrice"] == 0.42
+    for size, price in ((50, 0.42), (60, 0.434)):
+        assert _hour(client, SystemDisk={"DiskType": "CLOUD_SSD", "DiskSize": size})["UnitPrice"] == price
     template = client.call("CreateLaunchTemplate", {"LaunchTemplateName": "plain", **HOURLY}).response
     named = {"LaunchTemplateId": template["LaunchTemplateId"]}
     client.call("CreateLaunchTemplateVersion", {**named, "InstanceType": "S5.SMALL1"})
@@ -286,6 +382,28 @@ def test_a_price_has_its_steps_and_is_that_of_the_disks_type_and_the_templates_v
     for version, price in (({}, 0.375), ({"LaunchTemplateVersion": 2}, 0.165)):
         answer = client.call("InquiryPriceRunInstances", {**asked, "LaunchTemplate": {**named, **version}}).response
         assert answer["Price"]["InstancePrice"]["UnitPrice"] == price
+
+
+def test_names_and_addresses_of_a_purchase_change_no_price(client: Client) -> None:
+    """0.375, and 20 GiB at 0.0005."""
+    network, disk = HOURLY["InternetAccessible"], {"DiskType": "CLOUD_PREMIUM", "DiskSize": 20}
+    for change, price in (
+        ({"SystemDisk": {"DiskName": "root"}}, 0.375),
+        ({"InternetAccessible": {**network, "PublicIpAssigned": False}}, 0.375),
+        ({"DataDisks": [{**disk, "DiskName": "db", "DeleteWithInstance": False, "SnapshotId": ""}]}, 0.385),
+    ):
+        assert _hour(client, **change)["UnitPrice"] == price, change
+    for change, code, path in (
+        ({"SystemDisk": {"DiskName": 1}}, "InvalidParameter", "SystemDisk.DiskName"),
+        ({"InternetAccessible": {**network, "PublicIpAssigned": "no"}}, "InvalidParameter",
+         "InternetAccessible.PublicIpAssigned"),
+        ({"DataDisks": [{**disk, "DiskName": 1}]}, "InvalidParameter", "DataDisks.0.DiskName"),
+        ({"DataDisks": [{**disk, "DeleteWithInstance": "no"}]}, "InvalidParameter", "DataDisks.0.DeleteWithInstance"),
+        ({"DataDisks": [{"DiskSize": 0, "SnapshotId": "snap-1"}]}, "InvalidParameterValue.Range",
+         "DataDisks.0.DiskSize"),
+    ):  # fmt: skip
+        given, sentence = client.call("InquiryPriceRunInstances", {**HOURLY, **change}).error
+        assert (given, sentence.partition(" ")[0].rstrip(":")) == (code, path), sentence
 
 
 def test_a_disk_is_taken_from_the_machine_that_has_it_alone(client: Client) -> None:
@@ -354,7 +472,7 @@ def test_a_repeated_token_allocates_an_address_once(client: Client) -> None:
     assert client.call("DescribeAddresses").response["TotalCount"] == 2
 
 
-def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
+def test_what_a_vpc_says_of_itself_and_the_description_of_a_group_are_changed(
     client: Client, test_clock: BusinessClock
 ) -> None:
     def multicast() -> bool:
@@ -366,6 +484,11 @@ def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
     assert (vpc["EnableMulticast"], multicast(), vpc["AssistantCidrSet"]) == (True, True, [])
     client.call("ModifyVpcAttribute", {"VpcId": vpc["VpcId"], "EnableMulticast": "false"})
     assert not multicast()
+    client.call("ModifyVpcAttribute", {"VpcId": vpc["VpcId"], "VpcName": "renamed"})
+    (told,) = client.call("DescribeVpcs", {"VpcIds": [vpc["VpcId"]]}).response["VpcSet"]
+    assert (told["VpcName"], told["EnableMulticast"]) == ("renamed", False)
+    client.call("DeleteVpc", {"VpcId": vpc["VpcId"]})
+    assert client.call("DescribeVpcs", {"VpcIds": [vpc["VpcId"]]}).response["VpcSet"] == []
     groups = []
     for name in ("one", "two"):
         test_clock.advance(minutes=1)
@@ -376,6 +499,8 @@ def test_multicast_of_a_vpc_and_the_description_of_a_group_are_changed(
     for order, found in (("UpdateTime", groups), ("CreatedTime", groups[::-1])):
         told = client.call("DescribeSecurityGroups", {"OrderField": order}).response["SecurityGroupSet"]
         assert [one["SecurityGroupId"] for one in told[:2]] == found
+        asked = {"OrderField": order, "OrderDirection": "ASC"}
+        assert client.call("DescribeSecurityGroups", asked).response["SecurityGroupSet"] == told[::-1]
     (told,) = client.call("DescribeSecurityGroups", {"SecurityGroupIds": groups[:1]}).response["SecurityGroupSet"]
     assert (told["SecurityGroupName"], told["SecurityGroupDesc"]) == ("one", "second")
 
@@ -401,13 +526,45 @@ def test_values_of_tags_by_the_page_and_tags_of_customers_alone(client: Client) 
     ).response  # fmt: skip
 
 
-def test_a_reboot_says_once_how(client: Client) -> None:
+@pytest.mark.parametrize(("action", "older"), [("RebootInstances", "ForceReboot"), ("StopInstances", "ForceStop")])
+def test_a_machine_that_goes_off_is_told_once_how(
+    client: Client, monkeypatch: pytest.MonkeyPatch, action: str, older: str
+) -> None:
+    """Turned off like a plug that is pulled with HARD alone; the older member says that it may take its time."""
     (machine,) = client.call("RunInstances", HOURLY).response["InstanceIdSet"]
     work()
+    named, forced = {"InstanceIds": [machine]}, _forced(monkeypatch)
     with nothing_written():
-        asked = {"InstanceIds": [machine], "ForceReboot": True, "StopType": "SOFT"}
-        code, sentence = client.call("RebootInstances", asked).error
-    assert (code, "ForceReboot" in sentence) == ("InvalidParameter", True)
+        code, sentence = client.call(action, {**named, older: True, "StopType": "SOFT"}).error
+    assert (code, sentence) == ("InvalidParameter", f"{older} and StopType exclude each other.")
+    for how, hard in (
+        ({}, False), ({"StopType": "HARD"}, True), ({"StopType": "SOFT_FIRST"}, False), ({older: True}, False),
+    ):  # fmt: skip
+        client.call(action, {**named, **how})
+        work()
+        assert (forced.pop(), forced) == (hard, []), how
+        client.call("StartInstances", named)
+        work()
+
+
+def _forced(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each machine that is turned off from now on is made to."""
+    forced: list[bool] = []
+
+    def noting(verb: str) -> Callable[..., Observation]:
+        ours = getattr(SimulatedEngine, verb)
+
+        def done(engine: SimulatedEngine, *asked: Any, force: bool = False, on: bool = False) -> Observation:
+            if not on:
+                forced.append(force)
+            turned: Observation = ours(engine, *asked, force=force, **({"on": on} if verb == "ensure_power" else {}))
+            return turned
+
+        return done
+
+    for verb in ("ensure_power", "ensure_rebooted"):
+        monkeypatch.setattr(SimulatedEngine, verb, noting(verb))
+    return forced
 
 
 def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Client) -> None:
@@ -426,6 +583,10 @@ def test_the_price_of_a_larger_data_disk_is_of_the_type_that_it_has(client: Clie
         "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.056, "UnitPriceDiscount": 0.056,
     }  # fmt: skip
     assert larger(DiskType="CLOUD_SSD")["Price"] == larger()["Price"]
+    (disk,) = client.call("DescribeInstances", {"InstanceIds": [machine]}).response["InstanceSet"][0]["DataDisks"]
+    assert larger(DiskId=disk["DiskId"])["Price"] == larger()["Price"]
+    code = larger(DiskId="disk-unknown0")["Error"]["Code"]
+    assert code == "InvalidParameter.DataDiskNotBelongSpecifiedInstance"
     error = larger(DiskType="CLOUD_PREMIUM")["Error"]
     assert (error["Code"], error["Message"].partition(":")[0]) == ("UnsupportedOperation", "DataDisks.0.DiskType")
 

@@ -213,6 +213,11 @@ def test_several_rules_are_replaced_at_once_by_index_or_in_the_place_of_others(c
         ({**rules, "OriginalSecurityGroupPolicySet": {"Ingress": [SSH]}}, "InvalidParameter", "SecurityGroupPolicySet"),
         ({**rules, "OriginalSecurityGroupPolicySet": {"Egress": [SSH, OUT]}}, "InvalidParameter", "PolicySet"),
         ({**rules, **before}, "ResourceNotFound", "OriginalSecurityGroupPolicySet.Ingress.0"),
+        (
+            {**rules, "OriginalSecurityGroupPolicySet": {"Ingress": [WEB, SSH | {"CidrBlock": "::/0"}]}},
+            "InvalidParameterValue.Malformed",
+            "OriginalSecurityGroupPolicySet.Ingress.1.CidrBlock",
+        ),
         ({**rules, "OriginalSecurityGroupPolicySet": stale}, "UnsupportedOperation.VersionMismatch", "Original"),
         ({**rules, "UpdateType": "Priority"}, "UnsupportedOperation", "UpdateType"),
     ):

@@ -30,6 +30,15 @@ def test_zones_of_the_service_api_are_those_of_the_service_region() -> None:
     assert (code, sentence) == ("InvalidParameterValue", "Product is tea; possible are cvm.")
 
 
+def test_regions_are_those_of_cvm() -> None:
+    client, _ = open_customer()
+    told = client.call("DescribeRegions", {"Product": "cvm"}, version="2022-06-27").response
+    known = client.call("DescribeRegions").response
+    mainland = dict.fromkeys(("RegionTypeMC", "LocationMC", "RegionNameMC", "RegionIdMC"))
+    assert told["TotalCount"] == 2
+    assert told["RegionSet"] == [{**region, **mainland} for region in known["RegionSet"]]
+
+
 @pytest.mark.parametrize("action", ["DescribeZones", "DescribeRegions"])
 def test_a_scene_is_taken_and_changes_nothing(action: str) -> None:
     client, _ = open_customer()

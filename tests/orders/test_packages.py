@@ -23,6 +23,7 @@ from tests.orders.addressing import (
     latest,
     new_address,
     of_machine,
+    seen,
 )
 from tests.orders.addressing import segments as segments_of
 from tests.orders.packaging import HOUR_MINOR, IN_PACKAGE, inside, new_package, now, of_mbps, segments, shared, within
@@ -448,6 +449,33 @@ def test_an_address_that_comes_to_a_machine_meanwhile_has_the_speed_of_the_row(
     work()
     assert (again(eip).state, now(package).bandwidth_mbps) == ("BIND", 20)
     assert shared(world, machine) == [(package.public_id, 20)]
+
+
+@pytest.mark.parametrize("goes", [False, True], ids=["out of the package", "off its machine"])
+def test_an_address_that_goes_while_others_get_the_speed_is_not_brought_back(
+    account: int, world: World, monkeypatch: pytest.MonkeyPatch, *, goes: bool
+) -> None:
+    """Who was in the package was read before; its own engine's call came first."""
+    package, first, machine = new_package(account), buy_running(account), buy_running(account)
+    inside(package, first)
+    eip, engine = inside(package, machine), engine_of(ZONE)
+
+    class Slow:
+        def ensure_address(self, name: str, *told: Any) -> None:
+            if name == first.public_id and goes:
+                disassociate(by(account), eip.public_id)
+            elif name == first.public_id:
+                leave(by(account), package.public_id, [eip.public_id])
+            work()
+            engine.ensure_address(name, *told)
+
+    bandwidth.change(by(account), package.public_id, 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(bandwidth, "engine_of", lambda _zone: Slow())
+        work()
+    assert (latest(eip)[0], now(package).bandwidth_mbps) == ("UNBIND" if goes else "BIND", 20)
+    assert shared(world, first, machine) == [(package.public_id, 20), None]
+    assert seen(machine) == ("" if goes else again(eip).ip)
 
 
 def test_a_speed_that_does_not_come_costs_nothing(account: int, world: World) -> None:

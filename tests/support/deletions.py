@@ -5,24 +5,28 @@ survived, with exit status 1.
 
 All of it is one run of pytest. First each test of the API runs once as it is, and what it sends and is told is noted:
 actions, members of requests and of answers. What no test sends or is told survives without a run, and is printed
-first. Then, action by action, its tests run, the quickest first, without everything that is still to be found and that
-the test sends or is told: a test that stays green needs none of it, one that turns red says by halves which of it. A
-request's member is deleted by being passed over in silence, an answer's by not being told; that a declaration is no
-longer complete turns nothing red. Tests that compare the declarations with the published API are left out, and those
-that only look whether each action's sample is answered, for whom, and by how many queries.
+first. Then, action by action, its tests run without everything that is still to be found and that they send or are
+told: first those that name the member in their text, of these the quickest first. A test that stays green needs none of
+it, one that turns red says by halves which of it. A request's member is deleted by being passed over in silence, an
+answer's by not being told; that a declaration is no longer complete turns nothing red. Tests that compare the
+declarations with the published API are left out, and those that only look whether each action's sample is answered, for
+whom, and by how many queries.
 
-It takes hours and is no part of CI. ``VMART_DELETE_S`` ends it after so many seconds. What it found stands in
+It takes about an hour and is no part of CI. ``VMART_DELETE_S`` ends it after so many seconds. What it found stands in
 ``VMART_DELETE_NOTES`` (a folder, else a new one), line by line: a further run with the same folder goes on there.
 """
 
 import dataclasses
+import functools
+import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +37,7 @@ import pytest
 _ONLY, _SECONDS, _NOTES = "VMART_DELETED", "VMART_DELETE_S", "VMART_DELETE_NOTES"
 _ACTION, _ASKED, _TOLD = "action", "asked", "told"
 _PATIENCE = 25  # so many tests one after the other that need nothing of it: the others are slower, and as little alike
+_LATE_S = 20
 Deletion = tuple[str, str, str, str, str]  # service, action, version, what, path of the member
 _COMPARING = ("answer_shapes", "fields", "languages", "odd_values", "published_members", "reference", "registry")
 _SAMPLES = ("every_action", "others_things", "budgets_of_many", "database_loss")
@@ -210,13 +215,22 @@ class _Notes:
             file.write(f"{json.dumps(found)}\n")
 
     def quickest(self, names: Mapping[str, Any]) -> list[str]:
-        """The tests that pass as they are; those of few actions ask more of each."""
+        """The tests that pass as they are; those of few actions ask more of each.
+
+        One of each test function comes before the others of it: those differ in their parameters alone.
+        """
 
         def cost(name: str) -> float:
             seconds, seen = self.seen[name]
             return seconds * sum(what == _ACTION for *_, what, _ in seen)
 
-        return sorted((name for name in self.seen if name in names), key=cost)
+        ranks: defaultdict[str, int] = defaultdict(int)
+        passing = []
+        for name in sorted((name for name in self.seen if name in names), key=cost):
+            function = name.partition("[")[0]
+            passing.append((ranks[function], name))
+            ranks[function] += 1
+        return [name for _, name in sorted(passing, key=lambda ranked: ranked[0])]
 
 
 def _note(item: pytest.Item, notes: _Notes) -> None:
@@ -228,34 +242,70 @@ def _note(item: pytest.Item, notes: _Notes) -> None:
     notes.test(item.nodeid, time.monotonic() - begun, seen if green else set())
 
 
-def _needed(item: pytest.Item, some: list[Deletion]) -> list[Deletion]:
-    """Those without which the test turns red."""
-    with deleted(some):
+@contextmanager
+def _failing_after(seconds: float, item: Any) -> Iterator[None]:
+    """A test that asks for pages until there is none never ends where the member that counts them is not heard.
+
+    What it stands on is not hurried: the database of the whole run may be made for it.
+    """
+    run = item.runtest
+
+    def late(*_: object) -> None:
+        pytest.fail(f"does not end within {seconds:.0f} s")
+
+    def hurried() -> None:
+        before = signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            run()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    item.runtest = hurried
+    try:
+        yield
+    finally:
+        del item.runtest
+
+
+def _needed(item: pytest.Item, some: list[Deletion], seconds: float) -> list[Deletion]:
+    """Those without which the test turns red; as it is, it takes so many seconds."""
+    with deleted(some), _failing_after(_LATE_S + 10 * seconds, item):
         if _is_green(item):
             return []
     if len(some) == 1:
         return some
     half = len(some) // 2
-    return _needed(item, some[:half]) + _needed(item, some[half:])
+    return _needed(item, some[:half], seconds) + _needed(item, some[half:], seconds)
 
 
 def _hunt(some: list[Deletion], items: Mapping[str, pytest.Item], notes: _Notes, until: float) -> list[Deletion]:
     """The survivors, all of one action, kind and depth; none where the time was over before they were sure."""
-    left, in_vain = list(some), 0
-    for name in notes.quickest(items):
-        seen = [deletion for deletion in left if deletion in notes.seen[name][1]]
-        if not seen or in_vain >= _PATIENCE:
-            continue
-        if time.monotonic() > until:
-            return []
-        needed = _needed(items[name], seen)
-        in_vain = 0 if needed else in_vain + 1
-        for deletion in needed:
-            left.remove(deletion)
-            notes.ran(deletion, survived=False)
+    left = list(some)
+    for named in (True, False):
+        in_vain = Counter[Deletion]()
+        for name in notes.quickest(items):
+            text = _text(items[name])
+            seen = [one for one in left if one in notes.seen[name][1] and (one[-1].split(".")[-1] in text) == named]
+            seen = [one for one in seen if in_vain[one] < _PATIENCE]
+            if not seen:
+                continue
+            if time.monotonic() > until:
+                return []
+            in_vain.update(seen)
+            for deletion in _needed(items[name], seen, notes.seen[name][0]):
+                left.remove(deletion)
+                notes.ran(deletion, survived=False)
     for deletion in left:
         notes.ran(deletion, survived=True)
     return left
+
+
+@functools.cache
+def _text(item: Any) -> str:
+    """What a test is written as; one that names a member is the likelier to need it."""
+    return inspect.getsource(item.function) + str(getattr(item, "callspec", None))
 
 
 def _alike(deletion: Deletion) -> tuple[str, str, str, str, int]:

@@ -19,9 +19,3 @@ def lock(account_id: int) -> None:
     """
     db.require_transaction()
     Account.objects.select_for_update(no_key=True).get(pk=account_id)
-
-
-def account_of(user: User) -> Account | None:
-    """The account that a signed-in user acts for: the first joined; None for operators without one."""
-    member = Member.objects.filter(user=user).select_related("account").order_by("id").first()
-    return member.account if member else None

@@ -3,13 +3,11 @@
 SQL that goes through here names the rooms' functions as ``fn.<room>_<verb>``: ``functions.py`` says which those are.
 """
 
-import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -36,15 +34,6 @@ def require_transaction() -> None:
 def in_transaction() -> bool:
     """Whether this thread's connection has a transaction open."""
     return bool(connection.in_atomic_block)
-
-
-def named_query(file: Path, name: str) -> str:
-    """The query under ``-- name: <name>`` in an SQL file, up to the next name."""
-    for block in re.split(r"^-- name: ", file.read_text(), flags=re.MULTILINE)[1:]:
-        title, _, body = block.partition("\n")
-        if title.strip() == name:
-            return body
-    raise LookupError(f"{file.name} has no query named {name}")
 
 
 def call(function: str, *arguments: object) -> Any:

@@ -15,19 +15,34 @@ from vmart.pricing.rules import progressive
 _STEPS = ("", "SecondStep", "ThirdStep")
 
 
-class ItemPriceAnswer(TypedDict, total=False):
-    """Prepaid: Original and Discount; postpaid: Unit, with a step for each tier of age."""
+class TermPriceAnswer(TypedDict, total=False):
+    """What is paid ahead."""
 
-    UnitPrice: float
-    ChargeUnit: str
     OriginalPrice: float
     DiscountPrice: float
     Discount: float
+
+
+class UnitPriceAnswer(TermPriceAnswer, total=False):
+    """What is paid ahead, or by the unit at one price."""
+
+    UnitPrice: float
+    ChargeUnit: str
     UnitPriceDiscount: float
+
+
+class SteppedPriceAnswer(UnitPriceAnswer, total=False):
+    """What is paid ahead, or by the hour with a step for each tier of age."""
+
     UnitPriceSecondStep: float
     UnitPriceDiscountSecondStep: float
     UnitPriceThirdStep: float
     UnitPriceDiscountThirdStep: float
+
+
+class ItemPriceAnswer(SteppedPriceAnswer, total=False):
+    """The same, and what is paid ahead for a year."""
+
     OriginalPriceOneYear: float
     DiscountPriceOneYear: float
     DiscountOneYear: float
@@ -36,8 +51,15 @@ class ItemPriceAnswer(TypedDict, total=False):
 class PriceAnswer(TypedDict):
     """Machines and bandwidth."""
 
-    InstancePrice: ItemPriceAnswer
-    BandwidthPrice: ItemPriceAnswer
+    InstancePrice: SteppedPriceAnswer
+    BandwidthPrice: UnitPriceAnswer
+
+
+class RenewalPriceAnswer(TypedDict):
+    """Machines and bandwidth, paid ahead."""
+
+    InstancePrice: TermPriceAnswer
+    BandwidthPrice: TermPriceAnswer
 
 
 def quote_price(quoted: Quote) -> PriceAnswer:
@@ -71,7 +93,7 @@ def _reduced(listed: Decimal, amount: Decimal) -> ItemPriceAnswer:
     }
 
 
-def renewal_price(priced: Priced) -> PriceAnswer:
+def renewal_price(priced: Priced) -> RenewalPriceAnswer:
     """``Price`` of InquiryPriceRenewInstances, for all machines together."""
     listed = sum(line.network_list_minor for line in priced.lines)
     amount = sum(line.network_minor for line in priced.lines)
@@ -84,7 +106,7 @@ def renewal_price(priced: Priced) -> PriceAnswer:
 class BandwidthPriceAnswer(TypedDict):
     """Bandwidth alone."""
 
-    BandwidthPrice: ItemPriceAnswer
+    BandwidthPrice: UnitPriceAnswer
 
 
 def bandwidth_price(reckoned: Sequence[Reckoned] | Priced) -> BandwidthPriceAnswer:

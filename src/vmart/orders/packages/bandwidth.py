@@ -73,13 +73,16 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _tell(lane: str, package: Package, mbps: int) -> None:
-    engine = engine_of(lane)
-    for eip, machine in own.led(package):
-        told = leading(eip)
-        assert told is not None
-        engine.ensure_address(
-            machine.public_id, machine.private_ip, replace(told, share=Share(package.public_id, mbps))
-        )
+    engine, there = engine_of(lane), own.led(package)
+    try:
+        for eip, machine in there:
+            told = leading(eip)
+            assert told is not None
+            engine.ensure_address(
+                machine.public_id, machine.private_ip, replace(told, share=Share(package.public_id, mbps))
+            )
+    finally:
+        own.tell_left(package, there)
 
 
 def _at_speed(package: Package, mbps: int) -> None:

@@ -9,9 +9,8 @@ from django.db.models import QuerySet
 from vmart.catalog.models import Zone
 from vmart.instances.models import ALIVE, Instance
 from vmart.kernel import db
-from vmart.kernel.text import sayable
 from vmart.network.models import Eip, EipState, Package, PackageState
-from vmart.orders import address, errors
+from vmart.orders import address, errors, things
 from vmart.orders import machines as m
 from vmart.orders.acts import ending
 from vmart.provisioning.specs import leading
@@ -25,12 +24,7 @@ MOST = 100  # addresses of a package
 
 def lock(account_id: int, public_id: str) -> Package:
     """The account's package by public id, locked. Raises UnknownPackage for any other."""
-    db.require_transaction()
-    db.call("ledger_lock", account_id)
-    rows = locking().filter(account_id=account_id, public_id__in=sayable([public_id])).exclude(state=PackageState.GONE)
-    found = rows.first()
-    if found is None:
-        raise unknown(public_id)
+    (found,) = things.lock_named(locking().exclude(state=PackageState.GONE), account_id, [public_id], unknown)
     return found
 
 
@@ -149,3 +143,14 @@ def tell_again(package: Package) -> None:
     """
     having = members(package).filter(instance__state__in=ALIVE).select_related("instance")
     address.send_all([eip.instance for eip in having if eip.instance is not None])
+
+
+def tell_left(package: Package, told: Sequence[tuple[Eip, Instance]]) -> None:
+    """Machines that were just told of an address, and by now have it no more, or not in the package: told of the row.
+
+    Nothing of a package waits for its speed: an address may have left, been unbound and be another customer's.
+    """
+    with db.act():
+        db.call("ledger_lock", package.account_id)
+        still = {(eip.id, machine.id) for eip, machine in led(package)}
+        address.send_all([machine for eip, machine in told if (eip.id, machine.id) not in still])

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.cvm.purchase import InstanceChargePrepaid
-from vmart.api.actions.prices import PriceAnswer, renewal_price
+from vmart.api.actions.prices import RenewalPriceAnswer, renewal_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, FalseOnly, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.kernel.errors import MissingParameter, Unsupported
@@ -42,7 +42,7 @@ class ModifyInstancesChargeType(InquiryPriceModifyInstancesChargeType):
 class InquiryPriceModifyInstancesChargeTypeAnswer(TypedDict):
     """The price of all machines together."""
 
-    Price: PriceAnswer
+    Price: RenewalPriceAnswer
 
 
 def _asked(asked: InquiryPriceModifyInstancesChargeType) -> Conversion:

@@ -4,7 +4,7 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from vmart.api.actions.prices import ItemPriceAnswer, amounts, hour_price
+from vmart.api.actions.prices import UnitPriceAnswer, amounts, hour_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape, not_offered
 from vmart.api.registry import Action, Call, Resource
 from vmart.api.stays import refuse_change
@@ -63,7 +63,7 @@ class InquiryPriceResizeInstanceDisks(ResizeInstanceDisks):
 class DiskPriceAnswer(TypedDict):
     """The disk alone."""
 
-    InstancePrice: ItemPriceAnswer
+    InstancePrice: UnitPriceAnswer
 
 
 class InquiryPriceResizeInstanceDisksAnswer(TypedDict):

@@ -106,7 +106,7 @@ def describe_import_image_os(call: Call, _asked: DescribeImportImageOs) -> Descr
 
 
 ACTIONS = (
-    Action("ImportImage", ImportImage, ImportImageAnswer, import_image_, writes=True),
+    Action("ImportImage", ImportImage, ImportImageAnswer, import_image_, writes=True, buys=True),
     Action(
         "DescribeImportImageOs", DescribeImportImageOs, DescribeImportImageOsAnswer, describe_import_image_os,
         writes=False,

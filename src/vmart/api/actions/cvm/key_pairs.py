@@ -1,6 +1,6 @@
 """cvm: SSH key pairs. Create-, Import-, Describe-, DeleteKeyPair(s); Associate-, DisassociateInstancesKeyPairs."""
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
@@ -72,23 +72,28 @@ class DisassociateInstancesKeyPairs(AssociateInstancesKeyPairs):
 
 
 class KeyPairAnswer(TypedDict):
-    """One pair; the private key where it was just made."""
+    """One pair."""
 
     KeyId: str
     KeyName: str
     ProjectId: int
     Description: str
     PublicKey: str
-    PrivateKey: NotRequired[str]
     AssociatedInstanceIds: list[str]
     CreatedTime: str
     Tags: list[TagAnswer]
 
 
+class NewKeyPairAnswer(KeyPairAnswer):
+    """The one answer that has its private key."""
+
+    PrivateKey: str
+
+
 class CreateKeyPairAnswer(TypedDict):
     """The new pair."""
 
-    KeyPair: KeyPairAnswer
+    KeyPair: NewKeyPairAnswer
 
 
 class ImportKeyPairAnswer(TypedDict):
@@ -104,9 +109,9 @@ class DescribeKeyPairsAnswer(TypedDict):
     KeyPairSet: list[KeyPairAnswer]
 
 
-def key_pair(view: KeyPairView, private_key: str | None = None) -> KeyPairAnswer:
-    """One pair; ``private_key`` only in the answer that made it."""
-    members: KeyPairAnswer = {
+def key_pair(view: KeyPairView) -> KeyPairAnswer:
+    """One pair."""
+    return {
         "KeyId": view.public_id,
         "KeyName": view.name,
         "ProjectId": 0,
@@ -116,9 +121,6 @@ def key_pair(view: KeyPairView, private_key: str | None = None) -> KeyPairAnswer
         "CreatedTime": utc_text(view.created_at),
         "Tags": told(view.tags),
     }
-    if private_key is not None:
-        members["PrivateKey"] = private_key
-    return members
 
 
 def create_key_pair(call: Call, asked: CreateKeyPair) -> CreateKeyPairAnswer:
@@ -128,7 +130,7 @@ def create_key_pair(call: Call, asked: CreateKeyPair) -> CreateKeyPairAnswer:
         pair, private_key = key_pairs.create(call.actor, asked.key_name)
         tag(pair.public_id)
     view = KeyPairView(pair.public_id, pair.name, pair.public_key, (), pair.created_at, tags)
-    return {"KeyPair": key_pair(view, private_key)}
+    return {"KeyPair": {**key_pair(view), "PrivateKey": private_key}}
 
 
 def import_key_pair(call: Call, asked: ImportKeyPair) -> ImportKeyPairAnswer:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.actions.prices import PriceAnswer, renewal_price
+from vmart.api.actions.prices import RenewalPriceAnswer, renewal_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, FalseOnly, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.orders import renew, renew_flag
@@ -48,7 +48,7 @@ class ModifyInstancesRenewFlag(Shape):
 class InquiryPriceRenewInstancesAnswer(TypedDict):
     """The price of all machines together; a dry run tells none."""
 
-    Price: NotRequired[PriceAnswer]
+    Price: NotRequired[RenewalPriceAnswer]
 
 
 def _asked(asked: RenewInstances | InquiryPriceRenewInstances) -> Renewal:

@@ -3,7 +3,7 @@
 from typing import Annotated, TypedDict
 
 from vmart.api.actions.cvm.instances import InstanceIds
-from vmart.api.actions.prices import ItemPriceAnswer, amounts, type_price
+from vmart.api.actions.prices import SteppedPriceAnswer, amounts, type_price
 from vmart.api.declarations import Code, Domain, Done, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.orders import resize
@@ -29,7 +29,7 @@ class ResetInstancesType(InquiryPriceResetInstancesType):
 class TypePriceAnswer(TypedDict):
     """The type alone: disks and network cost what they did."""
 
-    InstancePrice: ItemPriceAnswer
+    InstancePrice: SteppedPriceAnswer
 
 
 class InquiryPriceResetInstancesTypeAnswer(TypedDict):

@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict
 from pydantic import Field
 
 from vmart.api.actions.cvm.purchase import EnhancedService, LoginSettings
-from vmart.api.actions.prices import ItemPriceAnswer, amounts
+from vmart.api.actions.prices import TermPriceAnswer, amounts
 from vmart.api.declarations import Code, Domain, Done, NotOffered, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.catalog import shop
@@ -38,7 +38,7 @@ class ResetInstance(InquiryPriceResetInstance):
 class SystemPriceAnswer(TypedDict):
     """The system alone: type, disks and network cost what they did."""
 
-    InstancePrice: ItemPriceAnswer
+    InstancePrice: TermPriceAnswer
 
 
 class InquiryPriceResetInstanceAnswer(TypedDict):

@@ -87,13 +87,18 @@ class ModifyAddressInternetChargeType(Shape):
     address_charge_prepaid: AddressChargePrepaid | None = None
 
 
-class InternetPriceDetailAnswer(TypedDict, total=False):
-    """By the hour; by traffic, of a GiB; by the month, of a term, which has no unit."""
+class TermPriceDetailAnswer(TypedDict, total=False):
+    """Of a term."""
 
-    UnitPrice: float
     DiscountPrice: float
     ChargeUnit: str
     OriginalPrice: float
+
+
+class InternetPriceDetailAnswer(TermPriceDetailAnswer, total=False):
+    """By the hour; by traffic, of a GiB; by the month, of a term, which has no unit."""
+
+    UnitPrice: float
 
 
 class InternetPriceAnswer(TypedDict):
@@ -104,10 +109,18 @@ class InternetPriceAnswer(TypedDict):
     DiscountPrice: NotRequired[float]
 
 
+class TermPriceAnswer(TypedDict):
+    """What is paid ahead."""
+
+    AddressPrice: TermPriceDetailAnswer
+    OriginalPrice: NotRequired[float]
+    DiscountPrice: NotRequired[float]
+
+
 class InquiryPriceRenewAddressesAnswer(TypedDict):
     """The price of all addresses together."""
 
-    Price: InternetPriceAnswer
+    Price: TermPriceAnswer
 
 
 class InquiryPriceModifyAddressesBandwidthAnswer(TypedDict):
@@ -158,7 +171,7 @@ def renew_addresses(call: Call, asked: RenewAddresses) -> Done:
 def inquiry_price_renew_addresses(call: Call, asked: InquiryPriceRenewAddresses) -> InquiryPriceRenewAddressesAnswer:
     """For all of them together."""
     found: Priced = renew.ACT.price(call.account_id, _renewal(asked))
-    return {"Price": of_term(found.list_minor, found.due_minor)}
+    return {"Price": {**of_term(found.list_minor, found.due_minor)}}
 
 
 def modify_addresses_renew_flag(call: Call, asked: ModifyAddressesRenewFlag) -> Done:

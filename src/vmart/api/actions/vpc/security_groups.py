@@ -338,30 +338,30 @@ def delete_security_group_policies(call: Call, asked: DeleteSecurityGroupPolicie
 
 def replace_security_group_policy(call: Call, asked: ReplaceSecurityGroupPolicy) -> Done:
     """One rule for another."""
-    original = _policies(asked.original_security_group_policy_set)
+    original = _policies(asked.original_security_group_policy_set, "original")
     change.replace_one(call.actor, asked.security_group_id, _policies(asked.security_group_policy_set), original)
     return {}
 
 
 def replace_security_group_policies(call: Call, asked: ReplaceSecurityGroupPolicies) -> Done:
     """Several rules for others."""
-    original = _policies(asked.original_security_group_policy_set)
+    original = _policies(asked.original_security_group_policy_set, "original")
     change.replace_some(call.actor, asked.security_group_id, _policies(asked.security_group_policy_set), original)
     return {}
 
 
-def _policies(asked: SecurityGroupPolicySet | None) -> Policies:
+def _policies(asked: SecurityGroupPolicySet | None, path: str = "policies") -> Policies:
     if asked is None:
         return change.NOTHING
     version = "" if asked.version == "0" else asked.version  # as published: 0 fits any
-    return Policies(_named("ingress", asked.ingress), _named("egress", asked.egress), version)
+    return Policies(_named(f"{path}.ingress", asked.ingress), _named(f"{path}.egress", asked.egress), version)
 
 
-def _named(way: str, asked: Sequence[SecurityGroupPolicy]) -> tuple[Named, ...]:
+def _named(path: str, asked: Sequence[SecurityGroupPolicy]) -> tuple[Named, ...]:
     return tuple(
         Named(
             Policy(
-                rule.action, rule.protocol, rule.port, _network(rule, f"policies.{way}.{number}"),
+                rule.action, rule.protocol, rule.port, _network(rule, f"{path}.{number}"),
                 rule.security_group_id, rule.policy_description,
             ),
             rule.policy_index,
