@@ -24,7 +24,7 @@ def test_an_empty_one_says_so() -> None:
         "running": "0 / 0", "hour": "¥0.00", "month": "¥0.00", "projected": "¥0.00", "available": "¥1,000.00",
     }  # fmt: skip
     assert "Nothing. All that you bought is as you left it." in text_of(page)
-    assert "Nothing that is paid ahead." in text_of(page)
+    assert "Nothing ends so soon." in text_of(page)
 
 
 def test_what_runs_costs_and_waits_is_shown() -> None:
@@ -36,7 +36,7 @@ def test_what_runs_costs_and_waits_is_shown() -> None:
     assert (shown["running"], shown["hour"], shown["month"]) == ("1 / 1", "¥0.19", "¥0.00")
     machine = Instance.objects.get()
     assert f'<a href="/machines/{machine.public_id}/">web</a>' in page.content.decode()
-    assert "has a password that you have not said you have." in text_of(page)
+    assert "has a password that the shop still keeps for you." in text_of(page)
 
 
 def test_strangers_sign_in_and_operators_see_their_own_page() -> None:
