@@ -20,6 +20,8 @@ from typing import Any
 from vmart.api.registry import Action
 from vmart.kernel.errors import Refused
 
+# Whose objects are made and asked by what they have in common, which a name does not show.
+_MADE_AND_ASKED = "vmart.pricing.parts"
 _ANY_REQUEST = ("vmart.api.wire.", "vmart.api.declarations")  # what these refuse is said once, for all actions
 
 
@@ -51,7 +53,8 @@ def _functions(value: Any) -> Iterator[Callable[..., Any]]:
     """Our functions that a value is, or holds: a method, a partial, a table, an object whose members are functions."""
     value = inspect.unwrap(value) if callable(value) else value
     if isinstance(value, functools.partial):
-        yield from _functions(value.func)
+        for held in (value.func, *value.args, *value.keywords.values()):
+            yield from _functions(held) if callable(held) else ()
     elif isinstance(value, MethodType):
         yield from _functions(value.__func__)
         yield from _functions(value.__self__)
@@ -61,6 +64,9 @@ def _functions(value: Any) -> Iterator[Callable[..., Any]]:
     elif isinstance(value, dict):
         for held in value.values():
             yield from _functions(held) if inspect.isfunction(held) else ()
+    elif isinstance(value, type) and value.__module__.startswith(_MADE_AND_ASKED):
+        for member in vars(value).values():
+            yield from _functions(member) if inspect.isfunction(member) else ()
     elif is_dataclass(value) and not isinstance(value, type) and type(value).__module__.startswith("vmart."):
         for member in fields(value):
             held = getattr(value, member.name)
