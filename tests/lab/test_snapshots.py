@@ -15,6 +15,8 @@ from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, M
 from vmart.engines.incus.client import IncusClient, IncusError
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.incus.machines import Machines
+from vmart.orders.disks import of_snapshot
+from vmart.storage import models as disks
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -135,7 +137,7 @@ def test_a_machine_is_made_with_a_data_disk_that_holds_a_snapshot_and_made_again
     spec = dataclasses.replace(spec, data_disks=[Disk(empty, "CLOUD_SSD", 1), Disk(filled, "CLOUD_SSD", 2)])
 
     def sold() -> None:
-        engine.ensure_volume_restored(HeldDisk(filled, 2, spec.member, spec.name), snapshot, 1)
+        of_snapshot.fill(engine, disks.Disk(public_id=filled, size_gib=2, snapshot_id=snapshot), spec)
         assert engine.ensure_present(spec).power is Power.RUNNING
 
     def seen() -> list[str]:
@@ -167,7 +169,7 @@ def test_without_its_snapshot_a_machine_is_made_again_with_an_empty_disk(
     spec = dataclasses.replace(spec, data_disks=[Disk(key, "CLOUD_SSD", 1)])
     for _ in range(2):
         with pytest.raises(EngineError, match=r"The snapshot is not there\.") as refusal:
-            engine.ensure_volume_restored(HeldDisk(key, 1, spec.member, spec.name), snapshot, 1)
+            of_snapshot.fill(engine, disks.Disk(public_id=key, size_gib=1, snapshot_id=snapshot), spec)
         assert not refusal.value.transient
         assert snapshot not in {found.name for found in engine.list_snapshots()}
         assert engine.ensure_present(spec).power is Power.RUNNING
