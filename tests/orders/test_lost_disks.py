@@ -16,6 +16,7 @@ from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.orders import errors, lost, sweep
+from vmart.orders.disks import again
 from vmart.orders.disks.again import Holds
 from vmart.orders.models import EngineDrift
 from vmart.orders.snapshots import delete
@@ -177,6 +178,15 @@ def test_a_disk_that_cannot_be_made_leaves_the_machine_lost(machine: Instance, w
     assert EngineDrift.objects.get(name=machine.public_id).kind == "lost"
     world.clear_faults()
     assert _redelivered(machine)[0] == "redelivered_filled"
+
+
+def test_an_engine_that_keeps_no_snapshots_makes_it_empty(
+    machine: Instance, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the zone has got another engine since, then the machine is delivered all the same."""
+    _lose(machine, world)
+    monkeypatch.setattr(again, "engine_of", lambda _: object())
+    assert (_redelivered(machine)[0], world.read(_names(machine)[1])) == ("redelivered", "")
 
 
 def test_what_is_not_lost_is_not_foretold(machine: Instance) -> None:
