@@ -49,6 +49,8 @@ def test_what_an_act_refuses_and_what_it_calls() -> None:
         ("ModifyInstancesChargeType", "UnsupportedOperation.InstanceChargeType", "{id} is prepaid already."),
         # of parts of a configuration, which are asked by what they have in common
         ("RunInstances", "UnsupportedOperation.NoInstanceTypeSupportSpot", "The instance type {instance_type} is not"),
+        # by a table of codes that take the place of others
+        ("CreateKeyPair", "FailedOperation.TagKeyReserved", "No tag key begins with {reserved}."),
         # of what completes a request before the act
         ("RunInstances", "InvalidParameterValue.LaunchTemplateIdNotExisted", "The launch template {id} does not"),
     ],

@@ -46,7 +46,10 @@ def of(action: Action) -> list[Refusal]:
     for function in reached:
         for called, name, text in _given(function):
             given.setdefault((called, name), set()).add(text)
-    return sorted({refusal for function in reached for refusal in _raised(function, given)})
+    found = {refusal for function in reached for refusal in _raised(function, given)}
+    instead = [table for function in reached for table in _instead(function)]
+    also = {Refusal(table[one.code], one.sentence) for table in instead for one in found if one.code in table}
+    return sorted(found | also)
 
 
 def _functions(value: Any) -> Iterator[Callable[..., Any]]:
@@ -137,6 +140,16 @@ def _raised(function: Callable[..., Any], given: dict[tuple[Any, str], set[str]]
             if isinstance(kind, type) and issubclass(kind, Refused):
                 for code in _codes(node, kind, known):
                     yield Refusal(code, _sentence(node, known))
+
+
+def _instead(function: Callable[..., Any]) -> Iterator[dict[str, str]]:
+    """Tables by which a function gives a refusal that it was told another code: ``TABLE.get(refused.code, …)``."""
+    for node in _nodes(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            table = _meant(node.func.value, _known(function))
+            asked = node.args[0] if node.args else None
+            if isinstance(table, dict) and isinstance(asked, ast.Attribute) and asked.attr == "code":
+                yield table
 
 
 def _codes(call: ast.Call, kind: type[Refused], known: dict[str, Any]) -> set[str]:
