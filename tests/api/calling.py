@@ -121,7 +121,7 @@ def _check_declared(service: str, action: str, version: str, response: dict[str,
 # Codes that any action can answer (docs/reference/README.md), with those that tell of no request.
 _ANY = {
     "MissingParameter", "UnknownParameter", "InvalidParameter", "InvalidParameterValue", "UnsupportedOperation",
-    "RequestLimitExceeded", "InternalError",
+    "RequestLimitExceeded", "InternalError", "InvalidAction", "NoSuchVersion",
 }  # fmt: skip
 
 

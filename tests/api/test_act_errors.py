@@ -45,6 +45,12 @@ def test_what_an_act_refuses_and_what_it_calls() -> None:
         ("RunInstances", planned_end._NOT_POSTPAID, "Only a postpaid machine can be ended at a time."),
         # by what a caller gives
         ("RenewInstances", "UnsupportedOperation.InstanceStateTerminating", "The instance {id} is {state}; it must be"),
+        # of a function that a partial one is given
+        ("ModifyInstancesChargeType", "UnsupportedOperation.InstanceChargeType", "{id} is prepaid already."),
+        # of parts of a configuration, which are asked by what they have in common
+        ("RunInstances", "UnsupportedOperation.NoInstanceTypeSupportSpot", "The instance type {instance_type} is not"),
+        # by a table of codes that take the place of others
+        ("CreateKeyPair", "FailedOperation.TagKeyReserved", "No tag key begins with {reserved}."),
         # of what completes a request before the act
         ("RunInstances", "InvalidParameterValue.LaunchTemplateIdNotExisted", "The launch template {id} does not"),
     ],

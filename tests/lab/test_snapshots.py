@@ -15,6 +15,8 @@ from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, M
 from vmart.engines.incus.client import IncusClient, IncusError
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.incus.machines import Machines
+from vmart.orders.disks import of_snapshot
+from vmart.storage import models as disks
 
 MakeSpec = Callable[..., MachineSpec]
 
@@ -116,6 +118,63 @@ def test_data_disks_are_given_back_and_new_ones_hold_the_same(engine: Engine, la
     for name in names.values():
         engine.ensure_snapshot_absent(name)
     assert [found.name for found in engine.list_snapshots() if found.name in names.values()] == []
+
+
+def test_a_machine_is_made_with_a_data_disk_that_holds_a_snapshot_and_made_again_with_it(
+    engine: Engine, lab: Lab, make_spec: MakeSpec
+) -> None:
+    """As it is sold: the disk before the machine. Lost with its disk, both are made again; without, the disk stays."""
+    assert isinstance(engine, Snapshots)
+    source = make_spec(public=False)
+    key, snapshot = source.name.replace("ins-", "disk-d"), source.name.replace("ins-", "snap-d")
+    source = dataclasses.replace(source, data_disks=[Disk(key, "CLOUD_SSD", 1)])
+    engine.ensure_present(source)
+    lab.inside(source.name, f"echo first > /mnt/{key}/kept; chown 1000:1000 /mnt/{key}/kept; sync")
+    engine.ensure_snapshot(snapshot, HeldDisk(key, 1, source.member, source.name))
+    engine.ensure_absent(source.name)
+    spec = make_spec(public=False)
+    empty, filled = (spec.name.replace("ins-", kind) for kind in ("disk-e", "disk-f"))
+    spec = dataclasses.replace(spec, data_disks=[Disk(empty, "CLOUD_SSD", 1), Disk(filled, "CLOUD_SSD", 2)])
+
+    def sold() -> None:
+        of_snapshot.fill(engine, disks.Disk(public_id=filled, size_gib=2, snapshot_id=snapshot), spec)
+        assert engine.ensure_present(spec).power is Power.RUNNING
+
+    def seen() -> list[str]:
+        read = f"cat /mnt/{filled}/*; stat -c %u:%g /mnt/{filled}/kept; ls /mnt/{empty} | grep -v lost+found"
+        return lab.inside(spec.name, f"{read} || true").stdout.split()
+
+    sold()
+    assert seen() == ["first", "1000:1000"]
+    assert 2028 <= fits_mib(lab, spec.name, f"/mnt/{filled}") <= 2068
+    lab.inside(spec.name, f"echo second > /mnt/{filled}/kept; sync")
+    lab.ask("delete", "--force", spec.name)
+    for _ in range(2):
+        sold()
+    assert seen() == ["second", "1000:1000"]
+    engine.ensure_absent(spec.name)  # with its disks
+    sold()
+    assert seen() == ["first", "1000:1000"]
+    engine.ensure_absent(spec.name)
+    engine.ensure_snapshot_absent(snapshot)
+
+
+def test_without_its_snapshot_a_machine_is_made_again_with_an_empty_disk(
+    engine: Engine, lab: Lab, make_spec: MakeSpec
+) -> None:
+    """The engine refuses to fill the disk for good, and does not list the snapshot: by this the shop knows."""
+    assert isinstance(engine, Snapshots)
+    spec = make_spec(public=False)
+    key, snapshot = (spec.name.replace("ins-", kind) for kind in ("disk-f", "snap-f"))
+    spec = dataclasses.replace(spec, data_disks=[Disk(key, "CLOUD_SSD", 1)])
+    for _ in range(2):
+        with pytest.raises(EngineError, match=r"The snapshot is not there\.") as refusal:
+            of_snapshot.fill(engine, disks.Disk(public_id=key, size_gib=1, snapshot_id=snapshot), spec)
+        assert not refusal.value.transient
+        assert snapshot not in {found.name for found in engine.list_snapshots()}
+        assert engine.ensure_present(spec).power is Power.RUNNING
+    assert lab.inside(spec.name, f"ls /mnt/{key} | grep -v lost+found || true").stdout == ""
+    engine.ensure_absent(spec.name)
 
 
 def test_a_disk_of_before_a_move_and_a_rename_is_reached_where_its_machine_is_now(

@@ -221,7 +221,8 @@ MAKERS: dict[str, Callable[[Hands], Iterator[Line]]] = {
     "machine_lost": drift(
         "lost",
         f"Sold, and twice in a row not found on the engine of zone {ZONE}. It is charged no more since it was first"
-        " missed. Deliver it again with empty disks, refund and end it, or end it.",
+        " missed. Deliver it again (you are shown first which of its disks will be empty), refund and end it, or end"
+        " it.",
     ),
     "machine_missing": drift(
         "missing",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,6 +15,7 @@ from vmart.kernel import money
 from vmart.pricing.book import RateRow
 from vmart.pricing.downgrade import months_left, rest_price
 from vmart.pricing.hour import PriceVersion, Segment, charge_hour, deducted_minor
+from vmart.pricing.renewal import days_over, term_to_day
 from vmart.pricing.rules import (
     FLAT,
     HOUR_S,
@@ -49,13 +51,12 @@ COVERED = {
     *("upgrade-8", "upgrade-11", "eip-24"),
     *("downgrade-13", "downgrade-14", "downgrade-15"),
     *("tier-34", "tier-35", "tier-age-1", "second-1", "second-2"),
-    "eip-23",  # the per-second rule; idle addresses themselves are not sold yet
+    "eip-23",
+    *("unified-30", "unified-31"),  # of a purchase, which has no unified day, by the rule of a renewal
     "voucher-33",  # the sharing of cents; vouchers themselves are not given out yet
 }
 LATER = {
     "bandwidth-18": "policy highest_in_hour",
-    "unified-30": "unified expiry day",
-    "unified-31": "unified expiry day",
     "voucher-32": "choice of vouchers",
     "package-36": "shared bandwidth package",
 }
@@ -65,6 +66,7 @@ AGE_TIERS = (
     Tier(360 * HOUR_S, None, Decimal("0.34")),
 )
 DEFAULT_TERMS = {6: Decimal("0.88"), 12: Decimal("0.83"), 24: Decimal("0.70"), 36: Decimal("0.50")}
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 MIDNIGHT = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 
 
@@ -133,6 +135,18 @@ def _downgrade(given: dict[str, Any]) -> dict[str, Any]:
     price = rest_price(Decimal(given["new_monthly"]), months, Decimal(given["left_discount"]))
     back_minor = worth - min(_minor(price), worth)
     return {"raw": paid - used - price, "refund": money.from_minor(back_minor)}
+
+
+def _unified_day(given: dict[str, Any]) -> dict[str, Any]:
+    start, until = (_day(given.get(name, given.get("expires"))) for name in ("bought", "to"))
+    term = term_to_day(start, start, until.day, SHANGHAI)
+    assert term.period_to == until
+    month = Decimal(given["monthly"])
+    return {"price": money.half_up(prepaid_price(month, term.months) + days_over(month, term))}
+
+
+def _day(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(f"2026-{text}T10:00:00+08:00")
 
 
 def _bandwidth_month(given: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +220,7 @@ RULES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "purchase": _purchase,
     "upgrade": _upgrade,
     "downgrade": _downgrade,
+    "unified_day": _unified_day,
     "bandwidth_month": _bandwidth_month,
     "bandwidth_hour": _bandwidth_hour,
     "bandwidth_window": _bandwidth_window,

@@ -221,3 +221,12 @@ def test_every_table_of_the_examples_names_its_rule() -> None:
     named = [rule for page in PAGES for rule in re.findall(r"<!-- computed by: (.+) -->\n\|", page.read_text("utf-8"))]
     assert len(named) == tables
     assert sorted(named) == sorted(RULES)
+
+
+NAMED = sorted({name for page in PAGES for name in re.findall(r"`(tests/\S+\.py::\w+)`", page.read_text("utf-8"))})
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_test_that_is_named_is_there(name: str) -> None:
+    file, _, test = name.partition("::")
+    assert f"\ndef {test}(" in (EXAMPLES.parents[1] / file).read_text("utf-8")

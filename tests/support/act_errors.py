@@ -20,6 +20,8 @@ from typing import Any
 from vmart.api.registry import Action
 from vmart.kernel.errors import Refused
 
+# Whose objects are made and asked by what they have in common, which a name does not show.
+_MADE_AND_ASKED = "vmart.pricing.parts"
 _ANY_REQUEST = ("vmart.api.wire.", "vmart.api.declarations")  # what these refuse is said once, for all actions
 
 
@@ -44,14 +46,18 @@ def of(action: Action) -> list[Refusal]:
     for function in reached:
         for called, name, text in _given(function):
             given.setdefault((called, name), set()).add(text)
-    return sorted({refusal for function in reached for refusal in _raised(function, given)})
+    found = {refusal for function in reached for refusal in _raised(function, given)}
+    instead = [table for function in reached for table in _instead(function)]
+    also = {Refusal(table[one.code], one.sentence) for table in instead for one in found if one.code in table}
+    return sorted(found | also)
 
 
 def _functions(value: Any) -> Iterator[Callable[..., Any]]:
     """Our functions that a value is, or holds: a method, a partial, a table, an object whose members are functions."""
     value = inspect.unwrap(value) if callable(value) else value
     if isinstance(value, functools.partial):
-        yield from _functions(value.func)
+        for held in (value.func, *value.args, *value.keywords.values()):
+            yield from _functions(held) if callable(held) else ()
     elif isinstance(value, MethodType):
         yield from _functions(value.__func__)
         yield from _functions(value.__self__)
@@ -61,6 +67,9 @@ def _functions(value: Any) -> Iterator[Callable[..., Any]]:
     elif isinstance(value, dict):
         for held in value.values():
             yield from _functions(held) if inspect.isfunction(held) else ()
+    elif isinstance(value, type) and value.__module__.startswith(_MADE_AND_ASKED):
+        for member in vars(value).values():
+            yield from _functions(member) if inspect.isfunction(member) else ()
     elif is_dataclass(value) and not isinstance(value, type) and type(value).__module__.startswith("vmart."):
         for member in fields(value):
             held = getattr(value, member.name)
@@ -131,6 +140,16 @@ def _raised(function: Callable[..., Any], given: dict[tuple[Any, str], set[str]]
             if isinstance(kind, type) and issubclass(kind, Refused):
                 for code in _codes(node, kind, known):
                     yield Refusal(code, _sentence(node, known))
+
+
+def _instead(function: Callable[..., Any]) -> Iterator[dict[str, str]]:
+    """Tables by which a function gives a refusal that it was told another code: ``TABLE.get(refused.code, …)``."""
+    for node in _nodes(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            table = _meant(node.func.value, _known(function))
+            asked = node.args[0] if node.args else None
+            if isinstance(table, dict) and isinstance(asked, ast.Attribute) and asked.attr == "code":
+                yield table
 
 
 def _codes(call: ast.Call, kind: type[Refused], known: dict[str, Any]) -> set[str]:

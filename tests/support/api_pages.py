@@ -37,7 +37,8 @@ members that are published and not offered.
 
 Any action can also answer the codes of a request that is not well formed: `MissingParameter`, `UnknownParameter`,
 `InvalidParameter` (a value of another type), `UnsupportedOperation` (a member that is not offered), and those of the
-signature, `AuthFailure.*`. A limit that is not kept answers the code beside it, else `InvalidParameterValue`.
+signature, `AuthFailure.*`; asked of another service or version, `InvalidAction` and `NoSuchVersion`.
+A limit that is not kept answers the code beside it, else `InvalidParameterValue`.
 *Errors of the act* are found in the code that an action reaches, with their places in braces: all that it may refuse,
 and now and then one that a shared part of the code refuses of other actions only. With
 `VMART_CHECK_ERRORS=1` each test of the API demands that an error that it sees is among them.

@@ -118,9 +118,14 @@ def purses(account_id: int) -> dict[str, int]:
 
 def raise_prices(test_clock: BusinessClock, factor: str) -> None:
     """A new price book, in force from now: every price times ``factor``."""
+    regions = Book.objects.latest("effective_at").document["regions"]
+    new_prices(test_clock, regions={name: {"factor": factor} for name in regions})
+
+
+def new_prices(test_clock: BusinessClock, **parts: Any) -> None:
+    """A new price book, in force from now: as the last one, but for these parts."""
     row = Book.objects.latest("effective_at")
-    plain = row.document | {"version": row.version + 1, "effective_at": test_clock.at.isoformat()}
-    plain["regions"] = {name: {"factor": factor} for name in plain["regions"]}
+    plain = row.document | {"version": row.version + 1, "effective_at": test_clock.at.isoformat()} | parts
     with db.act():
         books.publish(parse_book(plain), test_clock.at - HOUR)
     books.forget()

@@ -287,11 +287,19 @@ class Sent:
         return self.seller.post(reverse("seller_retry", args=[given_up.id]))
 
     def of_lost(self, act: str) -> HttpResponse:
+        self._lose()
+        return self.seller.post(reverse("seller_lost", args=[self.machine, act]))
+
+    def of_redelivered(self) -> HttpResponse:
+        self._lose()
+        page = reverse("seller_redeliver", args=[self.machine])
+        return self.seller.post(page, Form(self.seller.get(page).content.decode(), "").data)
+
+    def _lose(self) -> None:
         self.world.remove_machine(self.machine)
         for _ in range(2):
             sweep.sweep(ZONE)
             an_interval_ago()
-        return self.seller.post(reverse("seller_lost", args=[self.machine, act]))
 
 
 A_RULE = {"action": "DROP", "protocol": "TCP", "port": "23", "cidr": "0.0.0.0/0"}
@@ -478,7 +486,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
     ("seller_retry", "retried"): lambda sent: sent.of_given_up(),
-    ("seller_lost", "to_be_redelivered"): lambda sent: sent.of_lost("redeliver"),
+    ("seller_redeliver", "to_be_redelivered"): lambda sent: sent.of_redelivered(),
     ("seller_lost", "ended_as_lost"): lambda sent: sent.of_lost("end"),
 }
 

@@ -1,10 +1,12 @@
 """The page that renews: one machine or several, the term, its price, and what was shown is charged."""
 
+import datetime as dt
 import re
 
 from tests.support.business_clock import BusinessClock
 from tests.web.visiting import Visitor, customer, text_of, work
 from vmart.instances.models import Instance
+from vmart.listings.overview import balance
 from vmart.orders.models import Line, Order
 
 TERM = re.compile(r'name="(form|quote)" value="([^"]*)"')
@@ -37,6 +39,22 @@ def test_the_price_is_shown_and_charged_once_however_often_it_is_sent() -> None:
     assert machine.public_id in visitor.get("/orders/").content.decode()
     assert Line.objects.filter(subscription_id=machine.id).count() == 2
     assert "Paid ahead ¥67.00" in text_of(visitor.get(f"/machines/{machine.public_id}/"))
+
+
+def test_to_a_unified_day_the_days_over_are_shown_and_charged() -> None:
+    """Until 10 April, to the 20th: a month of 67.00 and ten thirtieths of it."""
+    visitor = customer()
+    machine = _prepaid(visitor)
+    address = f"/machines/renew/?id={machine.public_id}&day=20"
+    page = visitor.get(address)
+    assert '<option value="20" selected>20</option>' in page.content.decode()
+    assert "Due now ¥89.33" in text_of(page) and "2026-05-20" in text_of(page)
+    before = balance(machine.account_id).available_minor
+    visitor.post(address, {**_form(visitor, address), "act": "pay"})
+    assert before - balance(machine.account_id).available_minor == 8933
+    machine.refresh_from_db()
+    expires_at = machine.subscription.expires_at
+    assert expires_at is not None and expires_at.date() == dt.date(2026, 5, 20)
 
 
 def test_it_is_placed_for_a_card() -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.orders.test_own_disks import new_disk
+from tests.orders.test_snapshots import of
+from tests.support.actors import by
 from tests.support.missed import an_interval_ago
-from tests.web.visiting import ZONE, customer, operator, order_id_of, text_of, work
+from tests.web.visiting import ZONE, Form, Visitor, customer, operator, order_id_of, text_of, work
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
@@ -16,8 +19,11 @@ from vmart.listings import attention
 from vmart.listings.paging import PAGE
 from vmart.orders import sweep
 from vmart.orders.models import EngineDrift
+from vmart.orders.snapshots import delete
 from vmart.payments import unexplained
 from vmart.placement.models import Host
+from vmart.provisioning import zones
+from vmart.storage.models import Disk
 from vmart.worker.models import Operation
 
 
@@ -195,15 +201,84 @@ def test_a_lost_machine_is_delivered_again_refunded_or_ended_from_the_page(world
     page = seller.get("/seller/").content.decode()
     acts = dict(zip(names, ("redeliver", "refund", "end"), strict=True))
     for name, act in acts.items():
-        assert f'action="/seller/machines/{name}/{act}/"' in page
-        assert customer().post(f"/seller/machines/{name}/{act}/").status_code == 403
-        assert "It is under way." in text_of(seller.post(f"/seller/machines/{name}/{act}/", follow=True))
+        address = f"/seller/machines/{name}/{act}/"
+        assert (f'href="{address}"' if act == "redeliver" else f'action="{address}"') in page
+        assert customer().post(address).status_code == 403
+        form = confirmed(seller, name) if act == "redeliver" else {}
+        assert "It is under way." in text_of(seller.post(address, form, follow=True))
     work()
     assert list(Instance.objects.order_by("id").values_list("state", flat=True)) == ["RUNNING", "GONE", "GONE"]
     again = text_of(seller.post(f"/seller/machines/{names[0]}/end/", follow=True))
     assert f"The instance {names[0]} is not lost" in again
     assert "does not exist" in text_of(seller.post("/seller/machines/nobody/end/", follow=True))
     assert seller.post(f"/seller/machines/{names[0]}/burn/").status_code == 404
+
+
+DISKS = {
+    "en": (
+        "A new system; what was on it is lost", "What the snapshot holds that it was bought with",
+        "Nothing: the snapshot that it was bought with is not there any more", "has changed meanwhile",
+        "Empty since the snapshot is not there any more: {}.",
+    ),
+    "zh-hans": (
+        "全新的系统；原有内容已丢失", "购买时所用快照的内容", "空：购买时所用的快照已不存在", "期间已发生变化",
+        "因快照已不存在而为空：{}。",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", DISKS)
+def test_what_the_disks_of_a_lost_machine_will_hold_is_shown_before_it_is_delivered_again(
+    tmp_path: Path, language: str
+) -> None:
+    """Given its snapshot is deleted after it was shown, then nothing is done before that is shown, too."""
+    buyer, seller = customer(), operator()
+    for visitor in (buyer, seller):
+        visitor.cookies["django_language"] = language
+    world = World(tmp_path / "engine" / f"{OTHER_ZONE}.sqlite")
+    zones.check(OTHER_ZONE)
+    zones.prepare_images(OTHER_ZONE)
+    snapshot = of(buyer.account_id, new_disk(buyer.account_id)).public_id
+    buyer.buy(f"?zone={OTHER_ZONE}&data_disk=CLOUD_SSD&data_gib=100&data_snapshot={snapshot}")
+    work()
+    machine = Instance.objects.get()
+    disk = Disk.objects.get(instance_id=machine.id, usage="DATA_DISK").public_id
+    world.lose_disk(disk)
+    lose(world, machine.public_id)
+    system, held, gone, changed, empty = DISKS[language]
+    address, first = f"/seller/machines/{machine.public_id}/redeliver/", confirmed(seller, machine.public_id)
+    page = html.unescape(text_of(seller.get(address)))
+    assert system in page and f"{held} {snapshot}" in page and gone not in page
+    delete.delete(by(buyer.account_id), [snapshot])
+    work()
+    page = html.unescape(text_of(seller.post(address, first)))
+    assert f"{gone} {snapshot}" in page and changed in page
+    assert Instance.objects.get().latest_operation_state == "SUCCESS"
+    seller.post(address, confirmed(seller, machine.public_id))
+    work()
+    assert empty.format(disk) in html.unescape(text_of(buyer.get(f"/machines/{machine.public_id}/")))
+
+
+def confirmed(seller: Visitor, name: str) -> dict[str, str]:
+    """What the seller confirms when a lost machine is delivered again."""
+    return Form(seller.get(f"/seller/machines/{name}/redeliver/").content.decode(), "").data
+
+
+def lose(world: World, name: str) -> None:
+    world.remove_machine(name)
+    for _ in range(2):
+        sweep.sweep(OTHER_ZONE)
+        an_interval_ago()
+
+
+def test_nothing_is_foretold_of_a_machine_that_is_not_lost() -> None:
+    buyer, seller = customer(), operator()
+    buyer.buy()
+    work()
+    name = Instance.objects.get().public_id
+    assert customer().get(f"/seller/machines/{name}/redeliver/").status_code == 403
+    assert f"The instance {name} is not lost" in text_of(seller.get(f"/seller/machines/{name}/redeliver/", follow=True))
+    assert "does not exist" in text_of(seller.post("/seller/machines/a%00b/redeliver/", follow=True))
 
 
 def test_much_drift_is_shown_a_page_at_a_time() -> None:

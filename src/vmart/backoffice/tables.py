@@ -12,6 +12,7 @@ from vmart.listings.attention import Need
 from vmart.listings.checklist import Step
 from vmart.listings.customers import CustomerRow
 from vmart.listings.sales import FailedDelivery
+from vmart.orders.disks.again import Foretold, Holds
 from vmart.orders.models import Order
 from vmart.pages import cells, lists, printed, wording
 from vmart.pages.cells import NOTHING, badge, link, soft, together
@@ -57,6 +58,22 @@ FAILED_DELIVERIES: Table[FailedDelivery] = Table(
         Column("ordered", _("Ordered"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
     ),
     empty=_("Every delivery has succeeded."),
+)
+
+
+def _holds_again(row: Foretold) -> SafeString:
+    says = wording.HOLDS_AGAIN[row.holds]
+    is_of_snapshot = row.holds in (Holds.ITS_SNAPSHOT, Holds.NO_SNAPSHOT)
+    return together(says, " ", soft(row.disk.snapshot_id, MONO)) if is_of_snapshot else together(says)
+
+
+DISKS_AGAIN: Table[Foretold] = Table(
+    (
+        Column("disk", _("Disk"), lambda row: together(row.disk.public_id, soft(row.disk.name)), css=MONO),
+        Column("size", _("Size"), lambda row: f"{row.disk.size_gib} GiB", css=FIGURE),
+        Column("holds", _("What it holds then"), _holds_again),
+    ),
+    empty="",
 )
 
 

@@ -16,6 +16,7 @@ urlpatterns = [
     path("customers/<int:number>/quotas/", customer_pages.quotas, name="seller_customer_quotas"),
     path("deliveries/", views.deliveries, name="seller_deliveries"),
     path("card-messages/<int:number>/dismiss/", views.dismiss, name="seller_dismiss"),
+    path("machines/<str:public_id>/redeliver/", views.redeliver, name="seller_redeliver"),
     path("machines/<str:public_id>/<str:act>/", views.lost_machine, name="seller_lost"),
     path("operations/<int:operation_id>/retry/", views.retry, name="seller_retry"),
 ]

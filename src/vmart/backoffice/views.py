@@ -12,9 +12,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from vmart.backoffice.tables import ATTENTION, FAILED_DELIVERIES
+from vmart.backoffice.tables import ATTENTION, DISKS_AGAIN, FAILED_DELIVERIES
 from vmart.backoffice.zone_tables import ZONES
 from vmart.catalog import shop
 from vmart.events.actor import SELLER, Actor
@@ -92,7 +92,29 @@ def seller(request: HttpRequest) -> Actor:
     )  # fmt: skip
 
 
-_LOST = {"redeliver": lost.redeliver, "refund": lost.refund, "end": lost.end}
+_LOST = {"refund": lost.refund, "end": lost.end}
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator
+def redeliver(request: HttpRequest, public_id: str) -> HttpResponse:
+    """A lost machine is delivered again, told first what its disks will hold: what was shown is what is confirmed."""
+    public_id = public_id.replace("\0", "")
+    try:
+        disks = lost.foretold(public_id)
+        shown = ",".join(f"{one.disk.public_id}:{one.holds}" for one in disks)
+        if request.method == "POST" and request.POST.get("shown") == shown:
+            lost.redeliver(public_id, seller(request))
+            messages.success(request, _("It is under way."))
+            return redirect("seller")
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("seller")
+    if request.method == "POST":
+        messages.warning(request, _("What its disks will hold has changed meanwhile; look at it once more."))
+    here = {"machine": public_id, "disks": listed(DISKS_AGAIN, disks, request), "shown": shown}
+    return render(request, "backoffice/redeliver.html", here)
 
 
 @require_POST

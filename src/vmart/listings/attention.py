@@ -125,7 +125,7 @@ CAUSES: tuple[Cause, ...] = (
         "machine_lost", ERROR, "Machine lost",
         "Sold, and twice in a row not found on the engine of zone {zone}. It is charged no more since it was first"
         " missed.",
-        "Deliver it again with empty disks, refund and end it, or end it.",
+        "Deliver it again (you are shown first which of its disks will be empty), refund and end it, or end it.",
         query=_drift("lost"),
     ),
     Cause(

@@ -9,6 +9,7 @@ from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
 from vmart.orders import redeliver as again
 from vmart.orders import return_prepaid, term, terminate
+from vmart.orders.disks.again import Foretold, foretell
 from vmart.orders.errors import WrongState
 from vmart.orders.models import EngineDrift
 from vmart.orders.start import take_again
@@ -30,16 +31,27 @@ def end_charging(row: Instance, missed_at: dt.datetime, *, first: bool) -> None:
             m.event(machine, "lost", since=missed_at.isoformat())
 
 
+def foretold(public_id: str) -> list[Foretold]:
+    """What is on its disks when it is delivered again. Writes nothing. Raises NotFound, WrongState, Busy, InArrears."""
+    with db.act():
+        return foretell(_deliverable(public_id))
+
+
+def _deliverable(public_id: str) -> Instance:
+    machine, _missed_at = _locked(public_id)
+    m.refuse_busy([machine])
+    m.refuse_isolated([machine])
+    m.refuse_in_arrears([machine])
+    return machine
+
+
 def redeliver(public_id: str, actor: Actor) -> None:
-    """Make the machine anew as it was sold, with empty disks; it is charged again from when it runs.
+    """Make the machine anew as it was sold, its disks as ``foretold``; it is charged again from when it runs.
 
     Raises NotFound, WrongState, Busy, InArrears, and what a start raises where room or money was given up.
     """
     with db.act():
-        machine, _missed_at = _locked(public_id)
-        m.refuse_busy([machine])
-        m.refuse_isolated([machine])
-        m.refuse_in_arrears([machine])
+        machine = _deliverable(public_id)
         if machine.stop_charging_mode == STOP_CHARGING:
             db.call("placement_lock", [machine.id])
             take_again([machine])

@@ -23,11 +23,15 @@ def put_back(machine: Instance) -> None:
             own.attach_again(machine.zone_id, machine)
 
 
+def found(machine: Instance, spec: MachineSpec) -> Observation | None:
+    """One that was lost in rescue mode runs its own system of before, if the engine has that still; else None."""
+    engine = engine_of(machine.zone_id)
+    if not (machine.rescue % 2 and isinstance(engine, Rescues)):
+        return None
+    seen = engine.ensure_own_system(replace(spec, rescue=number(machine)), on=True)
+    return None if seen.power == Power.ABSENT else seen
+
+
 def made(machine: Instance, spec: MachineSpec) -> Observation:
-    """The machine runs its own system: that of before if the engine has it still, else a new one."""
-    engine, wanted = engine_of(machine.zone_id), replace(spec, rescue=number(machine))
-    if machine.rescue % 2 and isinstance(engine, Rescues):
-        seen = engine.ensure_own_system(wanted, on=True)
-        if seen.power != Power.ABSENT:
-            return seen
-    return engine.ensure_present(wanted)
+    """The machine runs a system of its own, a new one where nothing of it is there."""
+    return engine_of(machine.zone_id).ensure_present(replace(spec, rescue=number(machine)))

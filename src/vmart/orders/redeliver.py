@@ -3,12 +3,12 @@
 import uuid
 from collections.abc import Sequence
 
-from vmart.engines.contract import Power
+from vmart.engines.contract import MachineSpec, Observation, Power
 from vmart.instances.models import Instance, State
 from vmart.orders import enforce, own_system, start
 from vmart.orders import machines as m
 from vmart.orders.acts import outcome
-from vmart.orders.disks import own
+from vmart.orders.disks import again, own
 from vmart.orders.models import EngineDrift
 from vmart.provisioning import specs
 from vmart.worker.queue import Claimed
@@ -21,20 +21,30 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         machine = m.read(operation.subject_id)
         spec = specs.load([machine.id])[machine.id].spec
-        seen = own_system.made(machine, spec)
+        seen, disks = _made(machine, spec)
         if seen.power != Power.RUNNING:
             raise RuntimeError(f"{machine.public_id} was delivered again and is {seen.power}")
         own.attach_again(operation.lane, machine)
         with outcome(operation, owner, State.STARTING) as made:
             if made:
-                _running(made)
+                _running(made, disks)
 
 
-def _running(machine: Instance) -> None:
+def _made(machine: Instance, spec: MachineSpec) -> tuple[Observation, again.Filled]:
+    """The machine, and what its data disks hold."""
+    seen = own_system.found(machine, spec)
+    if seen is not None:
+        return seen, again.Filled()
+    disks = again.fill(machine, spec)
+    return own_system.made(machine, spec), disks
+
+
+def _running(machine: Instance, disks: again.Filled) -> None:
     start.running(machine)
     Instance.objects.filter(pk=machine.pk).update(rescue=own_system.number(machine))
     found_again(machine)
-    m.event(machine, "redelivered")
+    kind, detail = again.told(disks)
+    m.event(machine, kind, **detail)
 
 
 def found_again(machine: Instance) -> None:

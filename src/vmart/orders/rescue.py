@@ -89,8 +89,9 @@ def refuse_to_leave(machines: Sequence[Instance]) -> None:
     """Raise Busy or WrongState for machines that are not in rescue mode."""
     m.refuse_unusable(machines)
     for machine in machines:
-        standing = "Running" if machine.state == State.RUNNING else "Stopped"
-        m.refuse_state(machine, [State.RESCUE_MODE], f"UnsupportedOperation.InstanceState{standing}")
+        if machine.state == State.RUNNING:
+            m.refuse_state(machine, [State.RESCUE_MODE], "UnsupportedOperation.InstanceStateRunning")
+        m.refuse_state(machine, [State.RESCUE_MODE], "UnsupportedOperation.InstanceStateStopped")
 
 
 # -- the way in --------------------------------------------------------------------------------

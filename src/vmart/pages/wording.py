@@ -287,6 +287,7 @@ EVENTS = {
     "to_be_redelivered": _("To be delivered again, by the seller"),
     "retried": _("To be tried again, by the seller"),
     "redelivered": _("Delivered again, with empty disks"),
+    "redelivered_filled": _("Delivered again, with what its snapshots hold"),
     "ended_as_lost": _("Ended by the seller, since its host had lost it"),
     "CreateKeyPair": _("Key pair made"),
     "ImportKeyPair": _("Key pair imported"),
@@ -471,6 +472,14 @@ FILTERS = {
     "accepting": _("Taking machines"),
     "memory": _("Memory"),
     "disk": _("Disk"),
+}
+
+HOLDS_AGAIN: dict[str, Any] = {  # orders.disks.again.Holds
+    "a_new_system": _("A new system; what was on it is lost"),
+    "its_snapshot": _("What the snapshot holds that it was bought with"),
+    "no_snapshot": _("Nothing: the snapshot that it was bought with is not there any more"),
+    "nothing": _("Nothing: it is empty"),
+    "what_it_held": _("What it held: it has a life of its own, and is attached again"),
 }
 
 # Words that refusals put into their places, so that they are in the catalogue.

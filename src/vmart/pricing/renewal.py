@@ -61,6 +61,11 @@ def term_to_day(anchor_at: dt.datetime, expires_at: dt.datetime, day: int, zone:
     return Term(months, days, anchor.astimezone(dt.UTC), until)
 
 
+def days_over(month: Decimal, term: Term) -> Decimal:
+    """What the days beyond its whole months cost, at a monthly list price; not rounded."""
+    return month * term.days / _DAYS_OF_MONTH
+
+
 def price_minor(book: PriceBook, terms: Iterable[tuple[str, str, int]], term: Term) -> tuple[int, int]:
     """(list price, price) of a bundle's term in minor units, each rounded once, half-up.
 
@@ -73,7 +78,7 @@ def price_minor(book: PriceBook, terms: Iterable[tuple[str, str, int]], term: Te
             if unit is None:
                 raise NoPrice("The book has no price any more for {component}.", component=component)
             month = progressive(quantity, unit.month)
-            over = month * term.days / _DAYS_OF_MONTH
+            over = days_over(month, term)
             listed += month * term.months + over
             amount += prepaid_price(month, term.months, unit.discount(term.months)) + over
     places = exponent(book.currency)

@@ -99,6 +99,11 @@ class World:
                 (disk, held),
             )
 
+    def lose_disk(self, disk: str) -> None:
+        """What is on a disk that goes with its machine vanishes behind vmart's back, as with the storage under it."""
+        with self._file.writing() as connection:
+            connection.execute("DELETE FROM content WHERE disk = ?", (disk,))
+
     def read(self, disk: str) -> str:
         """What is on a disk; "" where nothing was written."""
         row = self._file.connection().execute("SELECT held FROM content WHERE disk = ?", (disk,)).fetchone()

@@ -1,16 +1,16 @@
 """Disks that are bought with what a snapshot holds, by themselves or with a machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from vmart.engines.contract import EngineError, HeldDisk, MachineSpec
+from vmart.engines.contract import EngineError, HeldDisk, MachineSpec, Snapshots
 from vmart.kernel.errors import Refused
 from vmart.kernel.text import sayable
 from vmart.orders import errors
 from vmart.orders.snapshots import own
 from vmart.pricing.configuration import Configuration
 from vmart.pricing.errors import OutOfRange
-from vmart.storage.models import Disk, Snapshot
+from vmart.storage.models import Disk, Snapshot, State
 
 # A disk of a snapshot holds it from its first moment on.
 _FIRST = 1
@@ -93,13 +93,25 @@ def make_with(zone: str, machines: Sequence[tuple[int, MachineSpec]]) -> dict[in
     """
     specs = {number: spec for number, spec in machines if spec.data_disks}
     failed: dict[int, EngineError] = {}
-    disks = Disk.objects.filter(instance_id__in=specs).exclude(snapshot_id="").order_by("id") if specs else ()
-    for disk in disks:
+    for disk in bought_with(specs):
         number = disk.instance_id or 0
-        held = HeldDisk(disk.public_id, disk.size_gib, specs[number].member, specs[number].name)
         try:
             if number not in failed:
-                own.engine(zone).ensure_volume_restored(held, disk.snapshot_id, disk.restorations)
+                fill(own.engine(zone), disk, specs[number])
         except EngineError as error:
             failed[number] = error
     return failed
+
+
+def bought_with(machines: Collection[int]) -> Sequence[Disk]:
+    """Data disks that go with these machines and were bought with what a snapshot holds."""
+    if not machines:
+        return ()
+    disks = Disk.objects.filter(instance_id__in=machines, state=State.WITH_MACHINE)
+    return list(disks.exclude(snapshot_id="").order_by("id"))
+
+
+def fill(engine: Snapshots, disk: Disk, spec: MachineSpec) -> None:
+    """It holds what it was bought with. One that ever held it stays: nothing is erased that a guest wrote since."""
+    held = HeldDisk(disk.public_id, disk.size_gib, spec.member, spec.name)
+    engine.ensure_volume_restored(held, disk.snapshot_id, _FIRST)

@@ -15,6 +15,7 @@ from vmart.kernel import clock, db
 from vmart.orders import errors, hourly, things
 from vmart.orders.acts import holding
 from vmart.orders.images import leave
+from vmart.orders.models import EngineDrift
 from vmart.orders.snapshots import ends, own
 from vmart.storage.images import STANDING, OwnImage
 from vmart.storage.models import Disk, Snapshot, SnapshotState
@@ -75,7 +76,9 @@ def refuse_used(snapshots: Sequence[Snapshot]) -> None:
 def _being_made(snapshots: Sequence[Snapshot]) -> Disk | None:
     """A disk of one of them that is not there yet, by itself or with its machine."""
     there = Disk.objects.filter(snapshot_id__in=[one.public_id for one in snapshots]).exclude(snapshot_id="")
-    pending = Instance.objects.filter(pk=OuterRef("instance_id"), state=MachineState.PENDING)
+    lost = EngineDrift.objects.filter(kind=EngineDrift.Kind.LOST).values("name")
+    again = Q(state=MachineState.STARTING, public_id__in=lost)  # delivered again
+    pending = Instance.objects.filter(Q(state=MachineState.PENDING) | again, pk=OuterRef("instance_id"))
     with_machine = Q(state=DiskState.WITH_MACHINE) & Exists(pending)
     return there.filter(Q(state=DiskState.CREATING) | with_machine).order_by("id").first()
 
