@@ -172,7 +172,7 @@ def test_a_name_that_no_machine_can_have_is_refused_where_each_is_told_its_own()
 def test_the_shops_own_address_is_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     visitor, query, host = Visitor(), "charge=postpaid", "cloud.example.com:8000"
     assert f'protocol="http", endpoint="{host}"' in programs.shown(_page(visitor, query, host=host))
-    assert f"--endpoint http://{host} " in programs.shown(_page(visitor, query, "tccli", host=host))
+    assert f"--endpoint http://{host} --language en-US " in programs.shown(_page(visitor, query, "tccli", host=host))
     monkeypatch.setattr(shop_settings, "PUBLIC_URL", "https://shop.example.com")
     for language, told in {
         "tccli": "--endpoint https://shop.example.com ", "python": 'protocol="https", endpoint="shop.example.com"',

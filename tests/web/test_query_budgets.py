@@ -49,8 +49,8 @@ from vmart.worker.models import Operation
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
     "home": 2, "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
-    "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
-    "top_up": 4,
+    "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
+    "keys": 3, "networks": 4, "api_keys": 3, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,

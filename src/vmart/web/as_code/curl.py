@@ -23,12 +23,17 @@ signature=$(digest "$text" -mac HMAC -macopt "hexkey:$key")
 
 curl -sS -w '\\n' "$scheme://$host/" --data-binary "$request" \\
   -H "Host: $host" -H "Content-Type: $type" -H "X-TC-Action: RunInstances" -H "X-TC-Version: 2017-03-12" \\
-  -H "X-TC-Region: $region" -H "X-TC-Timestamp: $now" \\
+  -H "X-TC-Region: $region" -H "X-TC-Timestamp: $now" -H "X-TC-Language: $language" \\
   -H "Authorization: TC3-HMAC-SHA256 Credential=${{{SECRET_ID}:?}}/$day/cvm/tc3_request,\\
  SignedHeaders=content-type;host, Signature=$signature"
 """
 
 
 def program(call: Call) -> str:
-    words = {"scheme": call.endpoint.scheme, "host": call.endpoint.host, "region": call.region}
+    words = {
+        "scheme": call.endpoint.scheme,
+        "host": call.endpoint.host,
+        "region": call.region,
+        "language": call.language,
+    }
     return shell.beginning(call) + "".join(f"{name}={shlex.quote(value)}\n" for name, value in words.items()) + _SIGNED

@@ -31,6 +31,7 @@ import (
 func main() {{
 	credential := common.NewCredential(os.Getenv("{SECRET_ID}"), os.Getenv("{SECRET_KEY}"))
 	settings := profile.NewClientProfile()
+	settings.Language = %(language)s
 	settings.HttpProfile.Scheme = %(scheme)s
 	settings.HttpProfile.Endpoint = %(host)s
 	client, err := cvm.NewClient(credential, %(region)s, settings)
@@ -51,7 +52,7 @@ func main() {{
 def program(call: Call) -> str:
     return commented(*environment(call), sign="//") + _PROGRAM % {
         "scheme": quoted(call.endpoint.scheme.upper()), "host": quoted(call.endpoint.host),
-        "region": quoted(call.region), "members": _assigned(call.members),
+        "region": quoted(call.region), "members": _assigned(call.members), "language": quoted(call.language),
     }  # fmt: skip
 
 

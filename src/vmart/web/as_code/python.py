@@ -18,7 +18,7 @@ members = %(members)s
 
 credential = Credential(os.environ["{SECRET_ID}"], os.environ["{SECRET_KEY}"])
 http = HttpProfile(protocol=%(scheme)s, endpoint=%(host)s)
-client = cvm_client.CvmClient(credential, %(region)s, ClientProfile(httpProfile=http))
+client = cvm_client.CvmClient(credential, %(region)s, ClientProfile(httpProfile=http, language=%(language)s))
 request = models.RunInstancesRequest()
 request.from_json_string(json.dumps(members))
 print(client.RunInstances(request).to_json_string())
@@ -28,7 +28,7 @@ print(client.RunInstances(request).to_json_string())
 def program(call: Call) -> str:
     return commented(*environment(call)) + _PROGRAM % {
         "members": nested(call.members, _leaf, "    "), "scheme": _leaf(call.endpoint.scheme),
-        "host": _leaf(call.endpoint.host), "region": _leaf(call.region),
+        "host": _leaf(call.endpoint.host), "region": _leaf(call.region), "language": _leaf(call.language),
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from vmart.api import fields
 from vmart.api.actions.cvm.purchase import RunInstances
@@ -49,11 +50,15 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """RunInstances in a region, with its members as they are published. Texts of it may be a Variable."""
+    """RunInstances in a region, with its members as they are published. Texts of it may be a Variable.
+
+    ``language``: in which it is answered, as it is published.
+    """
 
     endpoint: Endpoint
     region: str
     members: Members
+    language: str = "en-US"
 
 
 def endpoint(request: HttpRequest) -> Endpoint:
@@ -70,7 +75,7 @@ def call(shown: Offer, where: Endpoint) -> Call:
     said = members(Purchase(_NOBODY, choice.configuration, machine))
     if choice.values["login"] == "password":
         said["LoginSettings"] = {"Password": PASSWORD}
-    return Call(where, choice.zone.region, said)
+    return Call(where, choice.zone.region, said, "zh-CN" if get_language() == "zh-hans" else "en-US")
 
 
 def members(wanted: Purchase) -> Members:

@@ -10,6 +10,6 @@ def program(call: Call) -> str:
     region, url = shlex.quote(call.region), shlex.quote(call.endpoint.url)
     return (
         shell.beginning(call)
-        + f"tccli cvm RunInstances --region {region} --endpoint {url} \\\n"
+        + f"tccli cvm RunInstances --region {region} --endpoint {url} --language {call.language} \\\n"
         + '  --cli-input-json file:///dev/stdin <<<"$request"\n'
     )
