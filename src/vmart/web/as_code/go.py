@@ -9,7 +9,7 @@ from vmart.web.as_code.said import environment
 
 _SDK = "github.com/tencentcloud/tencentcloud-sdk-go/tencentcloud"
 INSTALL = f"go mod init buy\ngo get {_SDK}/common {_SDK}/cvm"
-# The SDK's types of members that are called otherwise than their type.
+# Types of the SDK that are called otherwise than the members that have them.
 _TYPES = {
     "DataDisks": "DataDisk", "Tags": "Tag", "InstanceMarketOptions": "InstanceMarketOptionsRequest",
     "SpotOptions": "SpotMarketOptions",

@@ -18,7 +18,8 @@ members = %(members)s
 
 credential = Credential(os.environ["{SECRET_ID}"], os.environ["{SECRET_KEY}"])
 http = HttpProfile(protocol=%(scheme)s, endpoint=%(host)s)
-client = cvm_client.CvmClient(credential, %(region)s, ClientProfile(httpProfile=http, language=%(language)s))
+profile = ClientProfile(httpProfile=http, language=%(language)s)
+client = cvm_client.CvmClient(credential, %(region)s, profile)
 request = models.RunInstancesRequest()
 request.from_json_string(json.dumps(members))
 print(client.RunInstances(request).to_json_string())

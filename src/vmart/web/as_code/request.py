@@ -19,7 +19,7 @@ from vmart.web.offer import Offer
 
 Members = dict[str, Any]
 _NOBODY = Actor(None, PAGE)  # a program's user is known by its key
-# What a request has without saying it: path, without its numbers, and value.
+# What a request has without saying it, by its path.
 _SAID_ANYWAY = {
     "attributes.termination_protected": False,
     "network.vpc_id": DEFAULT,
@@ -64,7 +64,7 @@ class Call:
 def endpoint(request: HttpRequest) -> Endpoint:
     """The shop's own address where the seller has said it, else the one by which the visitor came."""
     parts = urlsplit(settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}")
-    return Endpoint(parts.scheme, parts.netloc)
+    return Endpoint(parts.scheme, parts.netloc.rpartition("@")[2])
 
 
 def call(shown: Offer, where: Endpoint) -> Call:
