@@ -175,7 +175,7 @@ def test_two_by_the_month_with_a_key(running_shop: RunningShop, access: Access, 
 
 
 def test_go_knows_every_member(access: Access, tmp_path: Path) -> None:
-    """Given all that a purchase may say, but disks' names, which the SDK of these tests is too old for: it compiles."""
+    """Given all that a purchase may say, but names of disks and protection, which this old SDK has not: it compiles."""
     disk = DiskChoice("CLOUD_SSD", 50, delete_with_instance=False, snapshot_id="snap-abcd1234")
     configuration = Configuration(
         "ap-guangzhou",
@@ -189,13 +189,13 @@ def test_go_knows_every_member(access: Access, tmp_path: Path) -> None:
     )
     machine = Machine(
         "img-db12k7x4", LoginWanted(key_ids=("skey-abcd1234",)), "web", "web", b"#!/bin/sh",
-        attributes=Attributes(True, ("sg-abcd1234",), Decimal("0.9")),
+        attributes=Attributes(False, ("sg-abcd1234",), Decimal("0.9")),
         network=NetworkWanted("vpc-abcd1234", "subnet-abcd1234", ("10.0.0.9",), 1),
         placement_groups=("ps-abcd1234",), tag_specification=(TagsOf("instance", (Tag("a", "b"),)),),
         ends_at=datetime(2027, 1, 1, tzinfo=UTC),
     )  # fmt: skip
     said = members(Purchase(Actor(1, PAGE), configuration, machine))
-    assert len(said) == 20
+    assert len(said) == 19
     program = LANGUAGES["go"].program(Call(Endpoint("http", access.endpoint), "ap-guangzhou", said))
     assert _go(program, access, tmp_path, "build", "-o", os.devnull) == ""
 

@@ -31,7 +31,7 @@ def nested(value: Any, leaf: Callable[[Any], str], step: str = STEP, before: str
 
 def block(brackets: str, items: list[str], before: str, step: str = STEP, last: str = "") -> str:
     """Items on lines of their own; ``before`` is in front of the line that it begins on, ``last`` behind the last."""
-    opening, closing = brackets
+    opening, closing = brackets[0], brackets[1]
     lines = ",\n".join(f"{before}{step}{item}" for item in items)
     return f"{opening}\n{lines}{last}\n{before}{closing}"
 
