@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 STRANGERS = [
     "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/accounts/password/reset/done/",
     "/accounts/password/reset/key/a-b/", "/accounts/password/reset/key/done/", "/buy/", "/nothing/",
+    "/buy/code/?language=curl",
 ]  # fmt: skip
 CUSTOMERS = [
     "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
@@ -33,7 +34,8 @@ CUSTOMERS = [
     "/snapshots/new/?disk={disk_id}", "/snapshots/policies/", "{policy}", "{policy}delete/",
     "/images/", "/images/import/",
     "{image}", "{image}delete/", "/images/new/?machine={machine_id}", "/buy/?image={image_id}",
-    "/buy/?charge=spot&max_price=0.001", "/charges/by-tag/?key=team",
+    "/buy/code/?name=web&data_disk=CLOUD_SSD&data_gib=100", "/buy/code/?language=terraform&login=password",
+    "/buy/code/?mbps=999", "/buy/?charge=spot&max_price=0.001", "/charges/by-tag/?key=team",
     "/disks/new/?zone=ap-guangzhou-3&type=CLOUD_SSD&size=100&count=2&name=n&months=12",
     "{disk}", "{disk}attach/", "{disk}size/?size=200", "{disk}end/", "{attached}", "{attached}detach/",
     "{disk}prepay/", "{disk}prepay/?months=12",

@@ -49,9 +49,9 @@ from vmart.worker.models import Operation
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
     "home": 3, "overview": 8,
-    "buy": 10, "buy_price": 7, "orders": 3, "order": 7, "order_progress": 6, "machines": 4, "machine": 23,
-    "machine_live": 21, "machine_stop": 5, "machine_end": 13, "keys": 3, "networks": 4, "api_keys": 3, "balance": 5,
-    "top_up": 4,
+    "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
+    "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
+    "keys": 3, "networks": 4, "api_keys": 3, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
@@ -82,7 +82,7 @@ POSTED = {  # no pages
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
 }  # fmt: skip
-QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}}
+QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8}
 
 

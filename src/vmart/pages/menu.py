@@ -36,7 +36,7 @@ class Group:
         return [(entry, entry.is_of(view)) for entry in self.entries]
 
 
-BUY = Entry("buy", _("Buy a machine"), "plus")
+BUY = Entry("buy", _("Buy a machine"), "plus", ("buy_code",))
 GROUPS = (
     Group(
         _("Compute"),

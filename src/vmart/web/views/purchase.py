@@ -15,18 +15,18 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
-from vmart.kernel.errors import MissingParameter, Refused
+from vmart.kernel.errors import Refused
 from vmart.launch_templates import contents, keep
 from vmart.launch_templates.keep import NewVersion
 from vmart.listings import at_a_glance, placement_groups
-from vmart.orders import login, place, purchase
+from vmart.orders import place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
-from vmart.orders.wanted import Purchase
+from vmart.orders.wanted import Machine, Purchase
 from vmart.pages import shown_quote
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
-from vmart.web import from_template, offer
+from vmart.web import from_template, offer, way_in
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of, actor, field
@@ -157,19 +157,13 @@ class _Done(Exception):
 
 def _post(request: HttpRequest) -> HttpResponse:
     account_id, form = account_id_of(request), request.POST
-    buys = form.get("act") in ("buy", "card")
-    if buys and account_id is not None:
-        return _submit(request, account_id)
-    if form.get("act") in ("save_template", "save_version") and account_id is not None:
-        return _save(request, account_id)
-    if form.get("act") in ("create_key", "import_key") and account_id is not None:
-        return _new_key(request, account_id)
-    if form.get("act") == "top_up" and account_id is not None:
-        return _to_top_up(request, account_id)
+    act = form.get("act", "")
+    if act in _ACTS and account_id is not None:
+        return _ACTS[act](request, account_id)
     shown = offer.make(Typed.of(form), None)
-    if buys and not request.user.is_authenticated:
+    if act in ("buy", "card") and not request.user.is_authenticated:
         return redirect(f"{reverse('account_login')}?{urlencode({'next': _without_token(shown)})}")
-    place = "#data-disks" if "disk" in form.get("act", "") else ""
+    place = "#data-disks" if "disk" in act else ""
     return redirect(f"{reverse('buy')}?{shown.query}{place}")
 
 
@@ -261,7 +255,7 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
     """Buy what was shown, or place it to be paid by card; the order. Passwords to be generated the purchase makes."""
     form, token = request.POST, request.POST.get("form", "")
     wanted = Purchase(
-        actor(request, account_id), quoted.configuration, from_template.machine(shown.choice, _way_in(shown, form)),
+        actor(request, account_id), quoted.configuration, _machine(shown, form),
         client_token=shown_quote.client_token(token), expected=quoted,
     )  # fmt: skip
     if form.get("act") == "card":
@@ -269,17 +263,25 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
     return purchase.purchase(wanted).order_id
 
 
-def _way_in(shown: Offer, form: QueryDict) -> login.LoginWanted:
-    choice = shown.choice
-    if choice.values["login"] == "key":
-        if not choice.keys:
-            raise MissingParameter("Choose a key pair.", field="login.key_ids")
-        return login.LoginWanted(key_ids=tuple(choice.keys))
-    if choice.values["login"] == "password":
-        typed = form.get("password", "")
-        login.check_password(typed)  # also an empty one
-        return login.LoginWanted(typed)
-    return login.GENERATED
+def _machine(shown: Offer, form: QueryDict) -> Machine:
+    return from_template.machine(shown.choice, way_in.of(shown.choice, form))
+
+
+def _wanted(request: HttpRequest, account_id: int, shown: Offer) -> Purchase:
+    """The purchase of what the form says, whatever was shown of it before."""
+    return Purchase(actor(request, account_id), shown.choice.configuration, _machine(shown, request.POST))
+
+
+def _dry_run(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Whether this would be bought now, by RunInstances' own rule for DryRun; nothing changes."""
+    shown = offer.make(Typed.of(request.POST), account_id)
+    if shown.quoted is None or shown.errors:
+        return _page(request, request.POST, status=422)
+    try:
+        purchase.dry_run(_wanted(request, account_id, shown))
+    except Refused as refused:
+        return _page(request, request.POST, refused=refused, status=422)
+    return _page(request, request.POST, Notice(_("This would be accepted now. Nothing was bought."), tone="success"))
 
 
 def _save(request: HttpRequest, account_id: int) -> HttpResponse:
@@ -302,8 +304,7 @@ def _kept(request: HttpRequest, account_id: int, shown: Offer) -> str:
     form, user = request.POST, request.user
     if shown.choice.values["login"] == "password":
         raise keep.no_password()
-    machine = from_template.machine(shown.choice, _way_in(shown, form))
-    wanted = Purchase(actor(request, account_id), shown.choice.configuration, machine)
+    wanted = _wanted(request, account_id, shown)
     said, description = contents.of(wanted), field(form, "template_description").strip()
     name, source = field(form, "template_name").strip(), shown.choice.source
     told = json.dumps([form.get("act"), name, description, source and source.template_id, said], sort_keys=True)
@@ -316,3 +317,10 @@ def _kept(request: HttpRequest, account_id: int, shown: Offer) -> str:
     public_id = keep.create(name, new)
     messages.success(request, _("The template {name} was saved.").format(name=name))
     return public_id
+
+
+# What a button of the form has done for who has an account.
+_ACTS = {
+    "buy": _submit, "card": _submit, "dry_run": _dry_run, "top_up": _to_top_up,
+    "save_template": _save, "save_version": _save, "create_key": _new_key, "import_key": _new_key,
+}  # fmt: skip
