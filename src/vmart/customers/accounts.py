@@ -1,5 +1,8 @@
 """Accounts and who may act for them."""
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+
 from vmart.customers.models import Account, Member, User
 from vmart.kernel import clock, db
 
@@ -25,3 +28,14 @@ def account_of(user: User) -> Account | None:
     """The account that a signed-in user acts for: the first joined; None for operators without one."""
     member = Member.objects.filter(user=user).select_related("account").order_by("id").first()
     return member.account if member else None
+
+
+def forget_second_factor(user: User) -> int:
+    """The password alone is enough again: app, passkeys and recovery codes are gone; how many there were."""
+    return int(Authenticator.objects.filter(user=user).delete()[0])
+
+
+def forget_ways_in(user: User) -> None:
+    """Also what would lead in without the password: passkeys, and an address that waits to be confirmed."""
+    forget_second_factor(user)
+    EmailAddress.objects.filter(user=user).exclude(email__iexact=user.email).delete()
