@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Customer
+from tests.browser.conftest import PASSWORD, Customer
 from tests.support.running_shop import RunningShop
+from tests.web.second_factor import shown_code
 
 pytestmark = pytest.mark.browser
 STRANGERS = [
@@ -49,6 +50,9 @@ CUSTOMERS = [
     "/buy/?security_group={sg}",
     "/api-keys/", "/balance/",
     "/balance/top-up/?amount=67.00&next=/buy/", "{payment}", "/charges/", "/accounts/password/", "/accounts/logout/",
+    "/accounts/security/", "/accounts/security/sessions/", "/accounts/email/", "/accounts/reauthenticate/",
+    "/accounts/2fa/app/off/", "/accounts/2fa/codes/", "/accounts/2fa/codes/new/",
+    "/accounts/passkeys/new/",
 ]  # fmt: skip
 LOCALES = {"en-US": "en", "zh-CN": "zh-hans"}  # what the browser asks for, and what the page says it is in
 THEMES = {"en-US": "light", "zh-CN": "dark"}  # each page is seen in both
@@ -88,12 +92,30 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer), "address": _address(customer), "package": _package(customer)}  # type: ignore[attr-defined]
     customer.places |= {"policy": _policy(customer)}  # type: ignore[attr-defined]
+    _second_factor(customer)
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
         page.click(".language button")
         page.wait_for_selector("text=简体中文", state="detached")
     yield customer
     context.close()
+
+
+def _show_again(customer: Customer) -> None:
+    """That it is he, where a page asks."""
+    if "/reauthenticate/" in customer.page.url:
+        customer.page.fill("#id_password", PASSWORD)
+        customer.page.click("main .btn-primary")
+        customer.page.wait_for_url(lambda url: "/reauthenticate/" not in url)
+
+
+def _second_factor(customer: Customer) -> None:
+    """An authenticator app with recovery codes."""
+    page = customer.open("/accounts/2fa/app/on/")
+    _show_again(customer)
+    page.fill("#id_code", shown_code(page.locator("#totp-secret").inner_text()))
+    page.click("main .btn-primary")
+    expect(page.locator("#recovery-codes")).to_be_visible()
 
 
 def _disks(customer: Customer, machine: str | None) -> dict[str, str]:
@@ -245,9 +267,26 @@ def test_the_answer_that_shows_passwords(signed_in: Customer, axe: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_pages_of_a_new_app(window: Callable[..., Customer], axe: str, locale: str) -> None:
+    """There are none any more once the app is set up: what asks for the password, and the picture."""
+    customer = window(locale=locale)
+    customer.sign_up()
+    page = customer.open("/accounts/2fa/app/on/")
+    for _ in range(2):
+        assert _faults(page, axe) == []
+        for width in (1440, 360):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        _show_again(customer)
+    expect(page.locator("#totp-secret")).to_be_visible()
+
+
 @pytest.mark.parametrize("address", CUSTOMERS)
 def test_customers_pages(signed_in: Customer, axe: str, address: str) -> None:
     page = signed_in.open(address.format(**signed_in.places))  # type: ignore[attr-defined]
+    if "/2fa/" in address or "/passkeys/" in address:
+        _show_again(signed_in)
     assert _faults(page, axe) == []
     for width in (1440, 1024, 360):
         page.set_viewport_size({"width": width, "height": 844})

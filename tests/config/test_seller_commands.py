@@ -6,6 +6,7 @@ import json
 
 import pytest
 import yaml
+from allauth.mfa.models import Authenticator
 from click.testing import CliRunner, Result
 
 from tests.support.database import DEMO_CATALOG, ROOT
@@ -65,6 +66,21 @@ def test_an_operator_is_removed_but_not_the_last_one(shop: object) -> None:
         last = vmart("operator", "remove", "you@example.org")
     said = "vmart: you@example.org is the last operator: add another one first.\n"
     assert (last.exit_code, last.stderr) == (3, said)
+
+
+def test_whoever_has_lost_the_second_factor_signs_in_by_the_password_alone(shop: object) -> None:
+    opening.add("me@example.org")
+    user = User.objects.get()
+    for kind in (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES):
+        Authenticator.objects.create(user=user, type=kind, data={})
+    assert done("customer", "remove-second-factor", "ME@example.org") == "removed: 2\n"
+    assert not Authenticator.objects.exists()
+    with nothing_written():
+        again = done("customer", "remove-second-factor", "me@example.org")
+        nobody = vmart("customer", "remove-second-factor", "no@example.org")
+    assert again == "nothing to remove: the password alone is enough\n"
+    said = "vmart: there is no active user with the address no@example.org\n"
+    assert (nobody.exit_code, nobody.stderr) == (3, said)
 
 
 def test_what_is_no_address_is_refused_in_one_line(shop: object) -> None:

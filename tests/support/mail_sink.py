@@ -1,5 +1,6 @@
 """An SMTP server on this machine that keeps what it is given: enough of RFC 5321 for a client without TLS."""
 
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -59,3 +60,9 @@ def mail_sink() -> Iterator[Sink]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def link(sink: Sink) -> str:
+    """The one link of the latest mail."""
+    (found,) = re.findall(r"https?://\S+", sink.mails[-1][2].get_content())
+    return str(found)

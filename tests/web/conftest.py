@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.test import override_settings
 from django.utils import translation
 
+from tests.support.mail_sink import Sink, mail_sink
 from tests.web.visiting import ZONE, open_business
+from vmart.config.mail import MailSettings
 from vmart.engines.simulated.world import World
 
 
@@ -37,3 +40,14 @@ def _not_throttled(_open_shop: None) -> None:
 def world(tmp_path: Path) -> World:
     """The hand from outside on the engine of the zone that is preselected."""
     return World(tmp_path / "engine" / f"{ZONE}.sqlite")
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """The shop sends its mail to a server of our own, and confirms addresses."""
+    with mail_sink() as sink:
+        mail = MailSettings(f"smtp+plain://127.0.0.1:{sink.port}", "shop@example.org", "https://shop.example.org/")
+        mail.check()
+        told = {"ACCOUNT_EMAIL_VERIFICATION": "mandatory", "ACCOUNT_EMAIL_NOTIFICATIONS": True}
+        with override_settings(SENDS_MAIL=True, PUBLIC_URL="https://shop.example.org", **told, **mail.django()):
+            yield sink

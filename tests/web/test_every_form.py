@@ -42,14 +42,19 @@ REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine", "machine_live",
     "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags", "addresses", "payment_state",
-    "activity", "packages", "charges", "charges_csv", "charges_by_tag", "seller",
+    "activity", "packages", "security", "overview", "charges", "charges_csv", "charges_by_tag", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
 }  # fmt: skip
-# What changes nothing that is an account's, or only what nobody but a user himself can: his password, his session.
+# What changes nothing that is an account's, or only what nobody but a user himself can: his password, his sessions,
+# his address, his second factor.
 NO_ACCOUNTS = {
     "account_login", "account_signup", "account_logout", "account_change_password", "account_reset_password",
     "account_reset_password_done", "account_reset_password_from_key", "account_reset_password_from_key_done",
     "account_inactive", "first_operator", "payment", "seller_dismiss",
+    "account_email", "account_email_verification_sent", "account_confirm_email", "account_reauthenticate", "sessions",
+    "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
+    "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
+    "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn",
 }  # fmt: skip
 
 

@@ -1,16 +1,14 @@
 """A forgotten password is chosen anew by a link: mailed where the shop sends mail, else made by the seller."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 
-from tests.support.mail_sink import Sink, mail_sink
+from tests.support.mail_sink import Sink, link
 from tests.support.written import nothing_written
 from tests.web.visiting import PASSWORD, customer, text_of
-from vmart.config.mail import MailSettings
 from vmart.customers.models import User
 from vmart.web.signing_in import reset_path
 
@@ -18,26 +16,9 @@ RESET = "/accounts/password/reset/"
 NEW = "another-Long-passphrase-5"
 
 
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    """The shop sends its mail to a server of our own."""
-    with mail_sink() as sink:
-        mail = MailSettings(f"smtp+plain://127.0.0.1:{sink.port}", "shop@example.org", "https://shop.example.org/")
-        mail.check()
-        with override_settings(SENDS_MAIL=True, PUBLIC_URL="https://shop.example.org", **mail.django()):
-            yield sink
-
-
-def _link(sink: Sink) -> str:
-    """The one link of the one mail."""
-    ((_sender, _receivers, message),) = sink.mails
-    (link,) = re.findall(r"https?://\S+", message.get_content())
-    return str(link)
-
-
-def _choose(visitor: Client, link: str, **typed: str) -> str:
-    """Follow the link and send the form; the page one gets to."""
-    page = visitor.get(urlsplit(link).path, follow=True)
+def _choose(visitor: Client, address: str, **typed: str) -> str:
+    """Follow a link and send the form; the page one gets to."""
+    page = visitor.get(urlsplit(address).path, follow=True)
     action = re.search(r'action="(/accounts/password/reset/key/[^"]+)"', page.content.decode())
     if not action:
         return text_of(page)
@@ -52,19 +33,19 @@ def test_a_link_comes_by_mail_and_works_once(sink: Sink) -> None:
     assert (sender, [address.lower() for address in receivers]) == ("shop@example.org", [visitor.user.email])
     assert (message["Subject"], message["From"]) == ("Choose a new password", "shop@example.org")
     assert "If it was not you, do nothing: your password stays as it is." in message.get_content()
-    stranger = Client()
-    assert "Whoever was signed in with the old one is signed out." in _choose(stranger, _link(sink))
+    stranger, address = Client(), link(sink)
+    assert "Whoever was signed in with the old one is signed out." in _choose(stranger, address)
     assert visitor.get("/machines/").status_code == 302  # whoever was signed in is out
     assert stranger.post("/accounts/login/", {"login": visitor.user.email, "password": PASSWORD}).status_code == 200
     assert stranger.post("/accounts/login/", {"login": visitor.user.email, "password": NEW}).status_code == 302
-    assert "This link was used already, or is older than 24 hours." in _choose(Client(), _link(sink))
+    assert "This link was used already, or is older than 24 hours." in _choose(Client(), address)
 
 
 def test_the_link_leads_to_the_shops_address_whatever_the_request_claims(sink: Sink) -> None:
     Client().post(
         RESET, {"email": customer().user.email}, HTTP_HOST="evil.example", HTTP_X_FORWARDED_HOST="evil.example"
     )
-    assert _link(sink).startswith("https://shop.example.org/accounts/password/reset/key/")
+    assert link(sink).startswith("https://shop.example.org/accounts/password/reset/key/")
     assert "evil" not in sink.mails[0][2].as_string()
 
 

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 
 from tests.support.actors import by
+from tests.web.second_factor import show_again
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import PASSWORD, Visitor, customer, operator, order_id_of, work
@@ -94,6 +95,10 @@ def test_the_purchase_form(buyer: Visitor, act: str) -> None:
         ("/api-keys/", ["enable", "disable", "delete"], {"secret_id": "AKIDx"}, ["secret_id"]),
         ("/balance/top-up/", [""], CARD | {"amount": "10", "token": TOKEN}, ["amount", "token", "provider", "card"]),
         ("/accounts/password/", [""], {"oldpassword": PASSWORD, "password1": "-"}, ["oldpassword", "password1"]),
+        ("/accounts/security/sessions/", ["others", ""], {"session": "0"}, ["session"]),
+        ("/accounts/reauthenticate/", [""], {"password": "-"}, ["password", "next"]),
+        ("/accounts/2fa/app/on/", [""], {"code": "000000"}, ["code"]),
+        ("/accounts/passkeys/new/", [""], {"name": "n", "credential": "{}"}, ["name", "credential", "passwordless"]),
         ("/i18n/setlang/", [""], {"language": "en", "next": "/"}, ["language", "next"]),
     ],
 )  # fmt: skip
@@ -102,6 +107,7 @@ def test_the_other_forms(
 ) -> None:
     group = change.create(by(buyer.account_id), "ap-guangzhou", "web", "", starting.rules("web")).public_id
     address = address.format(group=f"/security-groups/{group}/")
+    show_again(buyer)
     for act in acts:
         assert _faults(_posts(buyer, address, base | {"act": act}, [*fields, "act"])) == []
 
@@ -167,7 +173,7 @@ def test_numbers_in_addresses(buyer: Visitor) -> None:
         for number in BIG
         for path in (
             "/orders/{}/", "/orders/{}/progress/", "/orders/{}/pay/", "/payments/{}/", "/payments/{}/state/",
-            "/seller/operations/{}/retry/",
+            "/seller/operations/{}/retry/", "/accounts/passkeys/{}/remove/",
         )
         for visitor in (buyer, operator(), Visitor())
         for method in ("get", "post")

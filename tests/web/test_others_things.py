@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from tests.launch_templates.keeping import template
 from tests.support.actors import by
 from tests.support.written import nothing_written
+from tests.web.second_factor import show_again, stored_passkey
 from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
 from vmart.instances.models import Instance
 from vmart.kernel import clock
@@ -62,6 +63,7 @@ class Things:
     image: str = "img-00000000"
     eip: str = "eip-00000000"
     package: str = "bwp-00000000"
+    passkey: int = 900_000_006
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -143,6 +145,7 @@ NAMED: dict[str, list[Arguments]] = {
     **dict.fromkeys(
         ["package", "package_tags", "package_bandwidth", "package_add", "package_remove", "package_delete"], PACKAGE
     ),
+    "mfa_remove_webauthn": [lambda has: {"pk": has.passkey}],
     "payment": PAYMENT,
     "payment_state": PAYMENT,
     "seller_retry": [lambda has: {"operation_id": has.operation}],
@@ -244,6 +247,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
             by(visitor.account_id), "ap-guangzhou", "web", "", starting.rules("open")
         ).public_id,
         package=own_package(visitor),
+        passkey=stored_passkey(visitor).pk,
         eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
             0
         ],
@@ -267,7 +271,9 @@ def _told(answer: HttpResponse, arguments: dict[str, Any], unknown: dict[str, An
 def test_what_is_anothers_is_as_if_it_were_not_there(owner: tuple[Visitor, Things], name: str) -> None:
     """Asked for by another customer, and by somebody who has not signed in."""
     _, things = owner
-    for visitor in (customer(), Visitor()):
+    known = customer()
+    show_again(known)
+    for visitor in (known, Visitor()):
         for arguments_of in NAMED[name]:
             arguments, unknown = arguments_of(things), arguments_of(Things())
             with nothing_written():

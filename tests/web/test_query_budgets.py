@@ -1,9 +1,13 @@
 """Given a customer with one of everything, or with many, then each page takes as few statements."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from tests.launch_templates.keeping import new_version
@@ -11,6 +15,7 @@ from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.statements import statements
+from tests.web.second_factor import set_up_app, stored_passkey
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Visitor, customer, operator, work
@@ -73,11 +78,16 @@ CUSTOMERS = {
     "addresses": 3, "address_buy": 3, "address": 6, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
     "placement_groups": 3, "placement_group": 3,
+    "security": 5, "sessions": 3, "account_email": 2, "account_reauthenticate": 8,
+    "mfa_index": 2, "mfa_list_webauthn": 2, "mfa_authenticate": 2, "mfa_reauthenticate": 8, "mfa_activate_totp": 6,
+    "mfa_deactivate_totp": 7, "mfa_view_recovery_codes": 6, "mfa_generate_recovery_codes": 6,
+    "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare",
+    "account_email_verification_sent", "account_confirm_email",  # tests/web/test_own_address.py
     "snapshot_policy_bind", "snapshot_policy_unbind", "snapshot_policy_switch",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
@@ -163,10 +173,22 @@ def _disks(visitor: Visitor, count: int) -> None:
         work()
 
 
+def _ways_in(visitor: Visitor, count: int) -> Authenticator:
+    """So many sessions and passkeys, and an app; shown a moment ago that it is he. The latest passkey."""
+    for number in range(count):
+        key = f"{number:032}"
+        Session.objects.create(session_key=key, session_data="", expire_date=clock.wall() + dt.timedelta(days=1))
+        UserSession.objects.create(user=visitor.user, session_key=key, ip="198.51.100.7", user_agent="curl/8")
+        passkey = stored_passkey(visitor, f"key {number}")
+    set_up_app(visitor)
+    return passkey
+
+
 @pytest.mark.parametrize("count", [1, 40])
 def test_pages_take_few_statements_however_much_they_show(having: Callable[[int], Visitor], count: int) -> None:
     visitor = having(count)
     _images(visitor, count)
+    passkey = _ways_in(visitor, count)
     shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
     assert shown[0] >= count and shown[1] >= count // 10
     running = Instance.objects.filter(state="RUNNING").latest("id")
@@ -235,6 +257,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "security_group": (held.default_id(visitor.account_id),),
         "security_group_rule": (held.default_id(visitor.account_id), "ingress", 0),
         "account_reset_password_from_key": ("a", "set-password"),
+        "mfa_remove_webauthn": (passkey.pk,),
         "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }

@@ -113,8 +113,12 @@ def test_a_form_without_the_token_is_refused_in_the_shops_own_words() -> None:
 
 
 def test_pages_that_need_mail_are_not_offered() -> None:
-    for address in ("/accounts/email/", "/accounts/confirm-email/"):
+    for address in ("/accounts/confirm-email/", "/accounts/confirm-email/a-b/"):
         assert Client().get(address).status_code == 404
+
+
+def test_one_link_leads_to_a_new_password() -> None:
+    assert Client().get("/accounts/login/").content.decode().count('href="/accounts/password/reset/"') == 1
 
 
 def test_the_policy_allows_our_own_files_alone() -> None:

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from vmart.catalog.models import Region
+from vmart.customers import accounts
 from vmart.customers.models import User
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue, Refused
@@ -100,7 +101,8 @@ def make_first(email: str, password: str) -> User:
 def add(email: str) -> Added:
     """Make an operator: a new user without a password, or the one who has this address. Raises InvalidValue.
 
-    Whoever was none loses his password: anybody may have signed up with this address, and its owner has the link.
+    Whoever was none loses his password and passkeys: anybody may have signed up with this address, and its owner has
+    the link.
     """
     address = checked_address(email)
     with db.act():
@@ -113,6 +115,7 @@ def add(email: str) -> Added:
             raise InvalidValue("The user {email} has been closed.", field="email", email=user.email)
         if not user.is_staff:
             user.set_unusable_password()  # ends sessions, too
+            accounts.forget_ways_in(user)
         user.is_staff = True
         user.save(update_fields=["is_staff", "password"])
         open_when_ready()

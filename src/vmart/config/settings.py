@@ -42,6 +42,8 @@ INSTALLED_APPS = [
     *[f"vmart.{room}" for room in ROOMS],
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
 ]
 
 DATABASES = {"default": parse_database_url(os.environ.get("VMART_DATABASE_URL", ""))}
@@ -59,6 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "vmart.web.sessions.seen",
     "vmart.web.closed.until_open",
 ]
 ROOT_URLCONF = "vmart.config.urls"
@@ -133,8 +136,14 @@ IMPORT_NETWORKS = [ip_network(one) for one in os.environ.get("VMART_IMPORT_NETWO
 IMPORT_PLAIN = os.environ.get("VMART_IMPORT_HTTP", "") == "1"
 IMPORT_DIR = os.environ.get("VMART_IMPORT_DIR", "/var/tmp")  # noqa: S108  files without a name: they end with us
 
-# Throttling counts in the database, so that it holds across processes and restarts.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "config_cache"}}
+# Throttling counts in the database, so that it holds across processes and restarts; used codes lie there too.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "config_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},  # of Django's 300 whoever asks from many addresses would push out the rest
+    }
+}
 
 # Sign-in by e-mail address. Scrypt: memory-hard, and in the standard library.
 AUTHENTICATION_BACKENDS = ["vmart.web.signing_in.Backend"]
@@ -155,7 +164,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_CHANGE_EMAIL = True  # a user has one address; the next one counts when it is confirmed
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # where sign-up was, so that a buyer goes on where he began
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody without an account gets mail from the shop
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 PASSWORD_RESET_TIMEOUT = 86400
@@ -165,16 +175,39 @@ ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip,5/300s/key",
     "signup": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "manage_email": "10/m/user",
+    "confirm_email": "1/180s/key",
     "change_password": "5/m/user",
     "reset_password": "20/m/ip,5/300s/key",
     "reset_password_from_key": "20/m/ip",
 }
+
+# The second factor: allauth's, in our words; its secrets are sealed (ADR 0064).
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # who changes how one signs in says again who he is
+MFA_ADAPTER = "vmart.web.second_factor.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # a shop without mail confirms nothing; one with it lets in nobody unconfirmed
+MFA_TOTP_TOLERANCE = 1  # the code before and the one after: telephones are late, and so are people
+MFA_FORMS = {
+    "authenticate": "vmart.web.second_factor_forms.Code",
+    "reauthenticate": "vmart.web.second_factor_forms.CodeAgain",
+    "activate_totp": "vmart.web.second_factor_forms.FirstCode",
+    "add_webauthn": "vmart.web.second_factor_forms.NewPasskey",
+    "authenticate_webauthn": "vmart.web.second_factor_forms.Passkey",
+    "reauthenticate_webauthn": "vmart.web.second_factor_forms.PasskeyAgain",
+    "login_webauthn": "vmart.web.second_factor_forms.PasskeyAlone",
+}
+ACCOUNT_FORMS = {"add_email": "vmart.web.own_address.NewAddress"}
 
 # Mail is sent where the seller names a server (config/mail.py); links in it begin with the shop's own address.
 MAIL = mail.MailSettings(*(os.environ.get(name, "") for name in (mail.SMTP, mail.SENDER, mail.SHOP)))
 MAIL.check()
 PUBLIC_URL = MAIL.shop.rstrip("/")
 SENDS_MAIL = bool(MAIL.server)
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if SENDS_MAIL else "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = SENDS_MAIL
 if SENDS_MAIL:
     globals().update(MAIL.django())
 else:

@@ -1,5 +1,8 @@
 """Accounts and who may act for them."""
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+
 from vmart.customers.models import Account, Member, User
 from vmart.kernel import clock, db
 
@@ -19,3 +22,14 @@ def lock(account_id: int) -> None:
     """
     db.require_transaction()
     Account.objects.select_for_update(no_key=True).get(pk=account_id)
+
+
+def forget_second_factor(user: User) -> int:
+    """The password alone is enough again: app, passkeys and recovery codes are gone; how many there were."""
+    return int(Authenticator.objects.filter(user=user).delete()[0])
+
+
+def forget_ways_in(user: User) -> None:
+    """Also what would lead in without the password: passkeys, and an address that waits to be confirmed."""
+    forget_second_factor(user)
+    EmailAddress.objects.filter(user=user).exclude(email__iexact=user.email).delete()

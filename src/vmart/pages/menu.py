@@ -37,6 +37,7 @@ class Group:
 
 
 BUY = Entry("buy", _("Buy a machine"), "plus", ("buy_code",))
+SECURITY = Entry("security", _("Sign-in and security"), "lock", ("sessions", "account_", "mfa_"))
 GROUPS = (
     Group(
         _("Compute"),
@@ -80,7 +81,7 @@ GROUPS = (
             Entry("activity", _("Activity"), "history"),
             Entry("quotas", _("Quotas"), "adjustments-horizontal"),
             Entry("api_keys", _("API keys"), "code"),
-            Entry("account_change_password", _("Password"), "lock"),
+            SECURITY,
         ),
     ),
     Group(
@@ -99,3 +100,5 @@ def groups_for(user: Any) -> Iterator[Group]:
     """What a visitor may open: an account's pages, the seller's, both or none."""
     account_id = getattr(user, "account_id", None)
     yield from (group for group in GROUPS if (user.is_staff if group.of_staff else account_id))
+    if user.is_staff and not account_id:
+        yield Group(_("Account"), (SECURITY,))

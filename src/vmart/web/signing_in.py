@@ -6,32 +6,53 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.password_validation import MinimumLengthValidator
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from vmart.customers.models import Member, User
 from vmart.kernel import clock
 from vmart.orders.open_account import sign_up
+from vmart.web import own_address, sessions, stages
 
 log = logging.getLogger(__name__)
+_TAKEN = gettext_lazy("There is an account with this address already; sign in.")
+# How one shows again that it is he, by the name that allauth has for it.
+_AGAIN = {
+    "reauthenticate": gettext_lazy("Use your password"),
+    "mfa_reauthenticate": gettext_lazy("Use your authenticator app or a recovery code"),
+    "mfa_reauthenticate:webauthn": gettext_lazy("Use a passkey"),
+}
+# What a mail tells its reader of, by the name that allauth has for it.
+_NOTICES = {
+    "account/email/password_changed": gettext_lazy("The password was changed."),
+    "account/email/password_reset": gettext_lazy("A new password was chosen."),
+    "account/email/email_changed": gettext_lazy("The address was changed: mails go to another one from now on."),
+    "mfa/email/totp_activated": gettext_lazy("An authenticator app was set up."),
+    "mfa/email/totp_deactivated": gettext_lazy("The authenticator app was turned off."),
+    "mfa/email/recovery_codes_generated": gettext_lazy("New recovery codes were made."),
+    "mfa/email/webauthn_added": gettext_lazy("A passkey was added."),
+    "mfa/email/webauthn_removed": gettext_lazy("A passkey was removed."),
+}
 
 
 class Backend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no types
     """Reads the user of a session together with the account that he or she acts for: one query."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The active user, with ``account_id`` (None for one without an account)."""
+        """The active user, with ``account_id`` (None without an account), and ``seen_at``: the use of his session."""
         first_joined = Member.objects.filter(user=OuterRef("pk")).order_by("id").values("account_id")[:1]
-        return User.objects.annotate(account_id=Subquery(first_joined)).filter(pk=user_id, is_active=True).first()
+        users = User.objects.annotate(account_id=Subquery(first_joined), seen_at=sessions.seen_at())
+        return users.filter(pk=user_id, is_active=True).first()
 
 
 class LongEnough(MinimumLengthValidator):
@@ -47,6 +68,34 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_reset_password_from_key_url(self, key: str) -> str:
         return settings.PUBLIC_URL + _reset_path(key)
 
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return settings.PUBLIC_URL + reverse("account_confirm_email", args=[emailconfirmation.key])
+
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        return reverse("security" if self.request.user.is_authenticated else "account_login")
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("security")
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        return [method | {"description": _AGAIN[method["id"]]} for method in super().get_reauthentication_methods(user)]
+
+    def get_login_stages(self) -> list[str]:
+        return stages.ALL
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """One template for all of them: what happened, when, from where."""
+        if template_prefix in _NOTICES:
+            told = {"what": _NOTICES[template_prefix], "when": clock.wall(), **(context or {})}
+            super().send_notification_mail("account/email/notice", user, told, email)
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """To whoever signs up again: nobody else learns that there is an account."""
+        address = settings.PUBLIC_URL + reverse("account_reset_password")
+        self.send_mail("account/email/account_already_exists", email, {"password_reset_url": address})
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """A mail that cannot be sent is in the log; the page says the same, so that it tells of no account."""
         try:
@@ -61,9 +110,36 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         try:
             sign_up(user, user.email)
         except IntegrityError as error:  # somebody signed up with this address a moment ago
-            messages.error(request, _("There is an account with this address already; sign in."))
+            messages.error(request, _TAKEN)
             raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_login"))) from error
         return user
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        super().login(request, user)
+        sessions.make_room(user)
+
+    def set_password(self, user: User, password: str) -> None:
+        """Whoever is signed in with the old one is signed out, but who changes it."""
+        super().set_password(user, password)
+        sessions.end_others(user, self.request)
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """The one that waits, never the one that he signs in with."""
+        return own_address.pending(email_address.user).filter(pk=email_address.pk).exists()
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """From now on the user signs in with it; refused where somebody else has come to do so meanwhile."""
+        before = email_address.user.email
+        try:
+            with transaction.atomic():
+                done = not own_address.is_taken(email_address) and super().confirm_email(request, email_address)
+        except IntegrityError:  # in this moment
+            done = False
+        if done:
+            own_address.rename_account(email_address.user_id, before, email_address.email)
+        else:
+            messages.error(request, _TAKEN)
+        return done
 
 
 def reset_path(user: User) -> str:

@@ -3,6 +3,7 @@
 from allauth.account import views as allauth
 from django.urls import path, re_path, register_converter
 
+from vmart.web.second_factor import later
 from vmart.web.views import (
     activity,
     addresses,
@@ -28,6 +29,7 @@ from vmart.web.views import (
     purchase,
     quotas,
     renewal,
+    security,
     security_groups,
     snapshot_policies,
     snapshots,
@@ -321,4 +323,31 @@ urlpatterns = [
         allauth.password_reset_from_key_done, name="account_reset_password_from_key_done",
     ),
     path("accounts/inactive/", allauth.account_inactive, name="account_inactive"),
+    path("accounts/security/", security.page, name="security"),
+    path("accounts/security/sessions/", security.session_list, name="sessions"),
+    path("accounts/email/", security.address, name="account_email"),
+    path("accounts/confirm-email/", security.mail_sent, name="account_email_verification_sent"),
+    re_path(r"^accounts/confirm-email/(?P<key>[-:\w]+)/$", security.confirm_email, name="account_confirm_email"),
+    path("accounts/reauthenticate/", allauth.reauthenticate, name="account_reauthenticate"),
+    path("accounts/2fa/", security.back, name="mfa_index"),
+    path("accounts/2fa/authenticate/", later("base.views.authenticate", strangers=True), name="mfa_authenticate"),
+    path("accounts/2fa/reauthenticate/", later("base.views.reauthenticate"), name="mfa_reauthenticate"),
+    path("accounts/2fa/app/on/", later("totp.views.activate_totp"), name="mfa_activate_totp"),
+    path("accounts/2fa/app/off/", later("totp.views.deactivate_totp"), name="mfa_deactivate_totp"),
+    path("accounts/2fa/codes/", later("recovery_codes.views.view_recovery_codes"), name="mfa_view_recovery_codes"),
+    path(
+        "accounts/2fa/codes/new/",
+        later("recovery_codes.views.generate_recovery_codes"), name="mfa_generate_recovery_codes",
+    ),
+    path("accounts/passkeys/", security.back, name="mfa_list_webauthn"),
+    path("accounts/passkeys/new/", later("webauthn.views.add_webauthn"), name="mfa_add_webauthn"),
+    path("accounts/passkeys/<int:pk>/remove/", later("webauthn.views.remove_webauthn"), name="mfa_remove_webauthn"),
+    path(
+        "accounts/passkeys/login/",
+        later("webauthn.views.login_webauthn", strangers=True), name="mfa_login_webauthn",
+    ),
+    path(
+        "accounts/passkeys/reauthenticate/",
+        later("webauthn.views.reauthenticate_webauthn"), name="mfa_reauthenticate_webauthn",
+    ),
 ]  # fmt: skip

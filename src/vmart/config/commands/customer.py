@@ -24,13 +24,33 @@ def customer_reset_password(own_data_dir: Path | None, email: str) -> None:
     """Print a link with which the user of EMAIL chooses a new password: good for 24 hours, once."""
     places = places_of(own_data_dir)
     set_up(places)
-    from vmart.customers.models import User
     from vmart.web.signing_in import reset_path
+
+    click.echo(links_of(places) + reset_path(_user(email)))
+
+
+@customer.command("remove-second-factor")
+@data_dir_option
+@click.argument("email")
+def customer_remove_second_factor(own_data_dir: Path | None, email: str) -> None:
+    """Let the user of EMAIL, customer or operator, sign in with the password alone.
+
+    For who has lost telephone and recovery codes: make sure that it is he who asks.
+    """
+    set_up(places_of(own_data_dir))
+    from vmart.customers import accounts
+
+    count = accounts.forget_second_factor(_user(email))
+    click.echo(f"removed: {count}" if count else "nothing to remove: the password alone is enough")
+
+
+def _user(email: str) -> Any:
+    from vmart.customers.models import User
 
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     if user is None:
         raise Misused(f"there is no active user with the address {email}")
-    click.echo(links_of(places) + reset_path(user))
+    return user
 
 
 @customer.command("list")
