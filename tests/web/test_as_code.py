@@ -124,7 +124,7 @@ def test_the_page_has_tabs_an_install_line_and_the_way_back() -> None:
 def test_the_purchase_page_and_its_price_lead_there_with_what_is_chosen() -> None:
     visitor = customer()
     for page in (visitor.get(f"/buy/?{CHOSEN}", follow=True), visitor.get(f"/buy/price/?{CHOSEN}&count=3")):
-        found = re.search(r'href="/buy/code/\?([^"]*)">As code</a>', page.content.decode())
+        found = re.search(r'href="/buy/code/\?([^"]*)"><svg [^\n]*</svg> As code</a>', page.content.decode())
         assert found
         there = _asked(visitor, found[1].replace("&amp;", "&"))
         assert there == ASKED | {"InstanceCount": there["InstanceCount"]}

@@ -183,8 +183,8 @@ def test_stock_counts_the_data_disks() -> None:
     visitor = customer()
     Host.objects.filter(zone_id="ap-guangzhou-3").update(disk_capacity_gib=0)
     Host.objects.filter(zone_id="ap-guangzhou-3", name="gz3-a").update(disk_capacity_gib=500)
-    assert "1 left" in text_of(visitor.get("/buy/?data_disk=CLOUD_PREMIUM&data_gib=480", follow=True))
-    page = visitor.get("/buy/?data_disk=CLOUD_PREMIUM&data_gib=490", follow=True)
+    assert "1 left" in text_of(visitor.get("/buy/?family=all&data_disk=CLOUD_PREMIUM&data_gib=480", follow=True))
+    page = visitor.get("/buy/?family=all&data_disk=CLOUD_PREMIUM&data_gib=490", follow=True)
     assert "1 left" not in text_of(page)
     assert "Sold out" in text_of(page)
 

@@ -105,6 +105,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_leave_rescue": MACHINE,
     "machine_network": MACHINE,
     "machine_host_name": MACHINE,
+    "seller_redeliver": MACHINE,
     "machine_power": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("start", "reboot")],
     "template": TEMPLATE,
     "template_default": TEMPLATE,

@@ -97,7 +97,7 @@ def test_a_made_up_link_confirms_nothing(sink: Sink, key: str) -> None:
     with nothing_written():
         page = Client().get(f"{LOOK}{key}/")
         assert Client().post(f"{LOOK}{key}/").status_code == 404
-    assert "This link was used already, or is older than three days." in text_of(page)
+    assert "This link was used already, or is too old." in text_of(page)
 
 
 def test_whoever_signs_up_again_is_answered_the_same_and_told_by_mail(sink: Sink) -> None:

@@ -17,6 +17,7 @@ def overview(request: HttpRequest, account_id: int) -> HttpResponse:
     held = money.balance(account_id)
     here = {
         "glance": at_a_glance.glance(account_id),
+        "soon_days": at_a_glance.SOON.days,
         "money_held": held,
         "below_zero": money.below_zero(account_id, held.balance_minor),
     }
