@@ -48,6 +48,13 @@ def test_an_hour_costs_what_the_close_will_charge_for_it(test_clock: BusinessClo
     assert hour == _charged(account, machines, test_clock) == Decimal(cost)
 
 
+def test_what_begins_with_the_next_hour_is_as_new_as_can_be(test_clock: BusinessClock) -> None:
+    """Given a horizon ahead of the clock, as while an hour is closed, then the price is that of the first tier."""
+    account = open_purse(cash_minor=1000)
+    buy_running(account, OLD)
+    assert at_a_glance.per_hour(account, test_clock.at - dt.timedelta(minutes=1)) == Decimal("0.445")
+
+
 def test_what_is_stopped_without_charge_costs_its_disks_alone(test_clock: BusinessClock) -> None:
     account = open_purse(cash_minor=1000)
     machine = buy_running(account)

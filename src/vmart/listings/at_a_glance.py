@@ -80,11 +80,12 @@ SELECT state, count(*) AS number FROM instances_instance
 WHERE account_id = %(account)s AND state <> 'GONE' GROUP BY state
 """
 
-# What is in use, with how many there are of each price, quantity and tier of age.
+# What is in use, with how many there are of each price, quantity and tier of age. While an hour is being closed, usage
+# begins with the next one, which has not come yet: it is as new as can be.
 _IN_USE = """
 SELECT price_key, quantity, tier, count(*) AS number FROM (
   SELECT price_key, quantity, width_bucket(
-           age_s + extract(epoch FROM %(now)s - started_at), %(tiers)s::double precision[]) AS tier
+           greatest(0, age_s + extract(epoch FROM %(now)s - started_at)), %(tiers)s::double precision[]) AS tier
   FROM metering_segment WHERE account_id = %(account)s AND ended_at IS NULL AND component <> 'traffic') AS used
 GROUP BY price_key, quantity, tier
 """
