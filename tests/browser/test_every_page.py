@@ -67,9 +67,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     customer.sign_up()
     customer.top_up("500")
     customer.places = {"payment": customer.page.url.removeprefix(customer.url)}  # type: ignore[attr-defined]
-    page = customer.open("/buy/?charge=postpaid&name=web")
-    page.click("#buy")
-    page.wait_for_url("**/orders/*/")
+    page = customer.buy("?charge=postpaid&name=web")
     expect(page.locator("text=ssh root@").first).to_be_visible()
     machine = page.locator("#progress table a").first.get_attribute("href")
     customer.places |= {"order": page.url.removeprefix(customer.url), "machine": machine}  # type: ignore[attr-defined]
@@ -80,9 +78,7 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     page.check("input[name=key]")
     page.click("button[value=bind]")
     expect(page.locator("text=key pair skey-").first).to_be_visible()
-    page = customer.open("/buy/?name=month")
-    page.click("#buy")
-    page.wait_for_url("**/orders/*/")
+    page = customer.buy("?name=month")
     expect(page.locator("text=ssh root@").first).to_be_visible()
     prepaid = page.locator("#progress table a").first.get_attribute("href") or ""
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
