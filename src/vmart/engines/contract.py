@@ -285,6 +285,7 @@ class Capabilities:
     shared_bandwidth: bool = True
     snapshots: bool = True
     rescue: bool = True
+    console: bool = True
     imports: Sequence[str] = ()
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
@@ -562,6 +563,31 @@ class Rescues(Protocol):
         """
 
 
+class ConsoleLine(Protocol):
+    """An open console, for one reader and one writer at a time; what is sent is what a terminal sends."""
+
+    def read(self, limit_s: float) -> bytes | None:
+        """What the machine says next; None when it says nothing for so long, b"" at the console's end."""
+
+    def write(self, keys: bytes) -> None:
+        """What was typed. Of a console that has ended it goes nowhere."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """So large is the terminal from now on."""
+
+
+@runtime_checkable
+class Consoles(Protocol):
+    """An engine that shows a machine's own console as text. Only for one whose ``capabilities`` say ``console``."""
+
+    def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
+        """The console of a running machine, and what it said last. Whoever had it open before loses it.
+
+        Raises EngineError where the machine is not there or does not run, and, while it is used, when the line is lost.
+        The machine is as before when the line is closed, whatever becomes of who had it open.
+        """
+
+
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     """Whether a running machine is turned off to get another size.
 
@@ -637,6 +663,7 @@ VERBS = (
     "list_snapshots",
     "ensure_rescue",
     "ensure_own_system",
+    "console",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

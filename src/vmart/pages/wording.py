@@ -170,6 +170,8 @@ EVENTS = {
     "RebootInstances": _("Reboot asked for"),
     "TerminateInstances": _("End asked for"),
     "ResetInstance": _("New system asked for"),
+    "console_opened": _("Console opened"),
+    "console_closed": _("Console closed"),
     "EnterRescueMode": _("Rescue mode asked for"),
     "ExitRescueMode": _("Way out of the rescue mode asked for"),
     "ResetInstancesPassword": _("Password reset asked for"),

@@ -133,6 +133,11 @@ def of_server(
         missing["own_images"] = why
     if why_no_rescue:
         missing["rescue"] = why_no_rescue
+    missing["graphic_console"] = (
+        "There are consoles of text only: containers have no screen."
+        if kind == "container"
+        else "There are consoles of text only: the screen of a virtual machine has not been shown yet."
+    )
     _say_no_snapshots(missing, kind, pool_driver)
     return Capabilities(
         instance_kind=kind,
