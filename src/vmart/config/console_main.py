@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from django.db import close_old_connections, connection
+from django.db import connection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -56,15 +56,16 @@ class Gateway:
         self._over = asyncio.Event()
 
     async def run(self, sockets: Sequence[tuple[socket.socket, ssl.SSLContext | None]]) -> None:
-        """Serve until SIGTERM, or until nobody has been there for long."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._over.set)
+        """Serve until told to stop, or until nobody has been there for long."""
         async with contextlib.AsyncExitStack() as stack:
             for listening, context in sockets:
                 await stack.enter_async_context(self._serving(listening, context))
             await self._watch()
             await self._end_all()
+
+    def stop(self) -> None:
+        """Of the loop's thread."""
+        self._over.set()
 
     def _serving(self, listening: socket.socket, context: ssl.SSLContext | None) -> Any:
         return serve(
@@ -117,9 +118,7 @@ class Gateway:
         except Refused as refused:
             await end_of(browser, _said(first.language, refused))
             return
-        for number in opened.superseded:
-            if number in self._talks:
-                self._talks[number].end("opened_elsewhere")
+        await self._end_before(opened)
         talk = self._talks[opened.id] = Talk(browser, opened, first)
         why = "gateway_lost"
         try:
@@ -127,6 +126,16 @@ class Gateway:
         finally:
             del self._talks[opened.id]
             await asyncio.shield(self.ask(lambda: watch.close(opened.id, why)))
+
+    async def _end_before(self, opened: tickets.Opened) -> None:
+        """The machine's console before this one is closed: here at once, by another gateway at its next look."""
+        for number in opened.superseded:
+            before = self._talks.get(number)
+            if before is None:
+                await asyncio.sleep(_LOOK_S + 1)
+            else:
+                before.end("opened_elsewhere")
+                await before.closed(_CLOSE_S)
 
     async def ask(self, question: Callable[[], Any]) -> Any:
         """The answer of the database, asked by a thread that has a connection to it."""
@@ -173,14 +182,11 @@ def _said(language: str, refused: Refused) -> str:
 
 
 def _asked(question: Callable[[], Any]) -> Any:
-    close_old_connections()
+    """On a connection of its own: who asks once in some seconds keeps none from those who sell."""
     try:
         return question()
-    except Refused:
-        raise
-    except Exception:
+    finally:
         connection.close()
-        raise
 
 
 def serve_consoles(
@@ -201,4 +207,11 @@ def serve_consoles(
         sockets.append((tls, context))
     logging.getLogger("websockets").setLevel("CRITICAL")  # every stranger's handshake that fails
     linger_s = float(os.environ.get(LINGER_VARIABLE) or _LINGER_S)
-    asyncio.run(Gateway(linger_s).run(sockets))
+    asyncio.run(_until_told(linger_s, sockets))
+
+
+async def _until_told(linger_s: float, sockets: Sequence[tuple[socket.socket, ssl.SSLContext | None]]) -> None:
+    gateway = Gateway(linger_s)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, gateway.stop)
+    await gateway.run(sockets)

@@ -14,9 +14,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from vmart.consoles.tickets import Opened
-from vmart.engines.contract import ConsoleLine, Consoles, EngineError
+from vmart.engines.contract import ConsoleLine, Consoles, EngineError, NotRunning
 from vmart.kernel import clock
-from vmart.pages import console_words, wording
+from vmart.pages import console_words
 from vmart.provisioning.zone_engines import engine_of
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ _KEYS_MAX = 64  # messages that wait until the engine takes them
 # bytes; a terminal draws no more than a few hundred kilobytes a second.
 _KEYS_PER_S, _KEYS_AT_ONCE = 64 * 1024, 256 * 1024
 _MESSAGES_PER_S, _MESSAGES_AT_ONCE = 200, 400
+_SIZES_PER_S, _SIZES_AT_ONCE = 4, 20
 _TEXT_PER_S, _TEXT_AT_ONCE = 1024 * 1024, 2 * 1024 * 1024
 
 
@@ -52,8 +53,8 @@ def first_of(message: str | bytes) -> First | None:
     if not isinstance(ticket, str) or size is None:
         return None
     language = told.get("language")
-    known = language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
-    return First(ticket, *size, str(known))
+    known = language if isinstance(language, str) and language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    return First(ticket, *size, known)
 
 
 def _object(message: str) -> dict[str, object]:
@@ -104,12 +105,14 @@ class Talk:
     def __init__(self, browser: ServerConnection, opened: Opened, first: First) -> None:
         self._browser, self._opened, self._first = browser, opened, first
         self._loop = asyncio.get_running_loop()
-        self._why: asyncio.Future[tuple[str, str]] = self._loop.create_future()
+        self._why: asyncio.Future[str] = self._loop.create_future()
         self._over = threading.Event()
+        self._closed = asyncio.Event()
         self._keys: queue.Queue[bytes | tuple[int, int]] = queue.Queue(_KEYS_MAX)
         self._pressed_at = clock.monotonic()
         self._keys_left = Bucket(_KEYS_PER_S, _KEYS_AT_ONCE)
         self._messages_left = Bucket(_MESSAGES_PER_S, _MESSAGES_AT_ONCE)
+        self._sizes_left = Bucket(_SIZES_PER_S, _SIZES_AT_ONCE)
         self._text_left = Bucket(_TEXT_PER_S, _TEXT_AT_ONCE)
 
     async def run(self) -> str:
@@ -117,33 +120,35 @@ class Talk:
         reader.start()
         typing = asyncio.create_task(self._type())
         try:
-            why, sentence = await self._why
-            await end_of(self._browser, self._sentence(why, sentence))
+            why = await self._why
+            await end_of(self._browser, console_words.said_in(self._first.language, lambda: console_words.end(why)))
         finally:
             self._over.set()
             typing.cancel()
         return why
 
-    def end(self, why: str, sentence: str = "") -> None:
+    def end(self, why: str) -> None:
         """The first who says so says why. Of the loop's thread."""
         if not self._why.done():
-            self._why.set_result((why, sentence))
+            self._why.set_result(why)
+
+    async def closed(self, limit_s: float) -> None:
+        """Once the engine's line is closed, or after so long."""
+        self._over.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), limit_s)
 
     def end_if_idle(self) -> None:
         if clock.monotonic() - self._pressed_at > self._opened.idle_s:
             self.end("idle")
 
-    def _sentence(self, why: str, sentence: str) -> str:
-        def said() -> str:
-            return wording.said_to_buyer(sentence) if sentence else console_words.end(why)
-
-        return console_words.said_in(self._first.language, said)
-
     async def _type(self) -> None:
         """Take what the browser sends, no faster than the engine takes it."""
         try:
             async for message in self._browser:
-                pause_s = max(self._keys_left.take(len(message)), self._messages_left.take(1))
+                is_keys = isinstance(message, bytes)
+                messages_left = self._messages_left if is_keys else self._sizes_left
+                pause_s = max(self._keys_left.take(len(message)), messages_left.take(1))
                 if pause_s:
                     await asyncio.sleep(pause_s)
                 if isinstance(message, bytes):
@@ -162,7 +167,7 @@ class Talk:
 
     def _attach(self) -> None:
         """In a thread of its own: the engine's line, read until one of the two ends."""
-        why, sentence = "machine_off", ""
+        why = "machine_off"
         try:
             engine = engine_of(self._opened.zone)
             if not isinstance(engine, Consoles):
@@ -171,16 +176,19 @@ class Talk:
                 threading.Thread(target=self._write, args=(line,), daemon=True).start()
                 self._say(json.dumps({"open": self._opened.machine}))
                 self._read(line)
+        except NotRunning:
+            pass
         except EngineError as error:
             log.warning("console of %s: %s", self._opened.machine, error)
-            why, sentence = "no_answer", error.sentence
+            why = "no_answer"
         except Exception:
             log.exception("console of %s", self._opened.machine)
             why = "no_answer"
         finally:
             connection.close()
             with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self.end, why, sentence)
+                self._loop.call_soon_threadsafe(self.end, why)
+                self._loop.call_soon_threadsafe(self._closed.set)
 
     def _read(self, line: ConsoleLine) -> None:
         while not self._over.is_set():

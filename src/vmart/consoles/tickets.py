@@ -27,6 +27,10 @@ from vmart.policy import policy
 LASTS = dt.timedelta(seconds=30)
 # API 3.0, DescribeInstanceVncUrl: a machine's console is opened again 30 times a minute at most.
 _A_MINUTE = 30
+_CALLED: dict[str, str] = {  # API 3.0, DescribeInstanceVncUrl: its codes
+    State.PENDING: "Pending", State.LAUNCH_FAILED: "LaunchFailed", State.STOPPED: "Stopped",
+    State.STARTING: "Starting", State.STOPPING: "Stopping", State.REBOOTING: "Rebooting",
+}  # fmt: skip
 NOT_KNOWN = gettext_noop("Its engine shows no console.")
 
 
@@ -82,7 +86,7 @@ def refuse(machines: Sequence[Instance]) -> None:
     """Raise WrongState for machines that do not run, have expired or are in the recycle bin."""
     m.refuse_isolated(machines)
     for machine in machines:
-        m.refuse_state(machine, ON, "UnsupportedOperation.InstanceStateNotRunning")
+        m.refuse_state(machine, ON, f"UnsupportedOperation.InstanceState{_CALLED.get(machine.state, 'NotRunning')}")
 
 
 def refuse_zone(zone: str) -> None:

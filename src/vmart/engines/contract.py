@@ -51,6 +51,13 @@ class ImageNotReady(EngineError):
         super().__init__("The image is not ready in this zone.", transient=True, detail=image)
 
 
+class NotRunning(EngineError):
+    """What is asked for, only a running machine does."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__("The machine does not run.", transient=True, detail=machine)
+
+
 class Power(enum.StrEnum):
     """What the engine sees of a machine."""
 
@@ -581,9 +588,9 @@ class Consoles(Protocol):
     """An engine that shows a machine's own console as text. Only for one whose ``capabilities`` say ``console``."""
 
     def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
-        """The console of a running machine, and what it said last. Whoever had it open before loses it.
+        """The console of a running machine, and what it said last. One at a time: the one before is closed first.
 
-        Raises EngineError where the machine is not there or does not run, and, while it is used, when the line is lost.
+        Raises EngineError where the machine is not there, NotRunning, and, while it is used, EngineError for a lost line.
         The machine is as before when the line is closed, whatever becomes of who had it open.
         """
 

@@ -1,30 +1,25 @@
-"""A machine's own console on an Incus server: the server's websockets, one for text and one for the terminal's size."""
+"""A machine's own console on an Incus server, by the server's websockets."""
 
 import contextlib
-import json
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vmart.engines.contract import ConsoleLine, EngineError
+from vmart.engines.contract import ConsoleLine, EngineError, NotRunning
 from vmart.engines.incus.client import NO_ANSWER, IncusClient, IncusError, path_of
 from vmart.engines.incus.host import Names
 from vmart.engines.incus.network import MARK
-from vmart.kernel import clock
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _SAID_BYTES = 8192  # of what was said before: the last screens
-_GIVE_UP_S, _AGAIN_S = 10.0, 0.2  # whoever had it before needs a moment to leave
-_IN_USE = "already connected"
 
 
 class Line:
-    """``contract.ConsoleLine`` on two open websockets."""
+    """``contract.ConsoleLine`` on the websocket of a console's text."""
 
-    def __init__(self, text: "ClientConnection", control: "ClientConnection", said_before: bytes) -> None:
-        self._text, self._control, self._said_before = text, control, said_before
+    def __init__(self, client: IncusClient, machine: str, text: "ClientConnection", said_before: bytes) -> None:
+        self._client, self._machine, self._text, self._said_before = client, machine, text, said_before
 
     def read(self, limit_s: float) -> bytes | None:
         from websockets.exceptions import ConnectionClosed
@@ -41,13 +36,21 @@ class Line:
         return b"" if isinstance(said_now, str) else said_now  # text is the server's word for the end
 
     def write(self, keys: bytes) -> None:
-        with _until_its_end():
+        from websockets.exceptions import ConnectionClosed
+
+        with contextlib.suppress(ConnectionClosed):
             self._text.send(keys)
 
     def resize(self, columns: int, rows: int) -> None:
-        size = {"command": "window-resize", "args": {"width": str(columns), "height": str(rows)}}
-        with _until_its_end():
-            self._control.send(json.dumps(size))
+        """Said inside: between a container's console and the server's terminal liblxc has one more, whose size it does
+        not hand on. A guest without `stty` keeps what it has.
+        """
+        asked = {
+            "command": ["stty", "-F", "/dev/console", "rows", str(rows), "cols", str(columns)],
+            "wait-for-websocket": False, "interactive": False, "record-output": False,
+        }  # fmt: skip
+        with contextlib.suppress(EngineError):
+            self._client.begin("POST", path_of("instances", self._machine, "exec"), asked)
 
 
 @contextlib.contextmanager
@@ -57,36 +60,21 @@ def attached(client: IncusClient, names: Names, machine: str, columns: int, rows
     if found is None or found["config"].get(MARK) != names.deployment:
         raise EngineError("The machine does not exist.", transient=False, detail=machine)
     if found["status"] != "Running":
-        raise EngineError("The machine does not run.", transient=True, detail=machine)
+        raise NotRunning(machine)
     said_before = client.console_log(machine)[-_SAID_BYTES:] if found["type"] == "container" else b""
     operation, sockets = _begin(client, machine, columns, rows)
     path = f"{operation}/websocket"
-    with (
-        client.websocket(path, secret=sockets["0"]) as text,
-        client.websocket(path, secret=sockets["control"]) as control,
-    ):
-        line = Line(text, control, said_before)
+    with client.websocket(path, secret=sockets["0"]) as text, client.websocket(path, secret=sockets["control"]):
+        line = Line(client, machine, text, said_before)
         line.resize(columns, rows)
         yield line
 
 
 def _begin(client: IncusClient, machine: str, columns: int, rows: int) -> tuple[str, dict[str, str]]:
-    """The operation and the secrets of its websockets."""
+    """The operation and the secrets of its websockets. ``force``: newer servers keep a second one out by themselves."""
     asked = {"width": columns, "height": rows, "type": "console", "force": True}
-    ends = clock.monotonic() + _GIVE_UP_S
-    while True:
-        try:
-            operation = client.begin("POST", path_of("instances", machine, "console"), asked).partition("?")[0]
-            return operation, dict(client.get(operation)["metadata"]["fds"])
-        except IncusError as error:
-            if _IN_USE not in error.text or clock.monotonic() > ends:
-                raise EngineError(NO_ANSWER, transient=True, detail=error.text) from error
-        time.sleep(_AGAIN_S)
-
-
-@contextlib.contextmanager
-def _until_its_end() -> Iterator[None]:
-    from websockets.exceptions import ConnectionClosed
-
-    with contextlib.suppress(ConnectionClosed):
-        yield
+    try:
+        operation = client.begin("POST", path_of("instances", machine, "console"), asked).partition("?")[0]
+        return operation, dict(client.get(operation)["metadata"]["fds"])
+    except IncusError as error:
+        raise EngineError(NO_ANSWER, transient=True, detail=error.text) from error

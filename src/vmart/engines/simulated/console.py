@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from vmart.engines.contract import ConsoleLine, EngineError, Power
+from vmart.engines.contract import ConsoleLine, EngineError, NotRunning, Power
 from vmart.kernel import clock, unix_password
 
 Look = Callable[[], Mapping[str, Any] | None]  # the machine as it is now, None where it is gone
@@ -149,5 +149,5 @@ def attached(look: Look, name: str, columns: int, rows: int) -> Iterator[Console
     if found is None:
         raise EngineError("The machine does not exist.", transient=False, detail=name)
     if found["power"] != Power.RUNNING:
-        raise EngineError("The machine does not run.", transient=True, detail=name)
+        raise NotRunning(name)
     yield Line(look, found["booted_at"], columns, rows)

@@ -148,7 +148,11 @@
     terminal.reset();
     connect();
   });
-  new ResizeObserver(() => fit.fit()).observe(screen);
+  let fitting = 0;
+  new ResizeObserver(() => {
+    clearTimeout(fitting);
+    fitting = setTimeout(() => fit.fit(), 100);
+  }).observe(screen);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     terminal.options.theme = colours();
   });
