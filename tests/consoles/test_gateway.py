@@ -247,7 +247,11 @@ def _goes_off(owner: Owner) -> None:
     ("event", "sentence", "why"),
     [
         (Owner.sign_out, "It ended because you signed out.", "signed_out"),
-        (_goes_off, "It ended because the machine went off.", "machine_off"),
+        (
+            _goes_off,
+            "It ended because you logged out in it, the login took too long, or the machine went off.",
+            "over",
+        ),
     ],
 )
 def test_it_ends_with_the_right_to_it_and_with_the_machine(

@@ -324,9 +324,7 @@ class ContractSuite(CopiesContract):
             engine.ensure_rescue(dataclasses.replace(into, rescue=5))
         assert engine.counters([spec.name]) == {}
 
-    def test_a_console_shows_what_is_typed_goes_to_the_next_who_opens_it_and_ends_with_the_machine(
-        self, engine: Engine, make_spec: MakeSpec
-    ) -> None:
+    def test_a_console_shows_what_is_typed_and_ends_with_the_machine(self, engine: Engine, make_spec: MakeSpec) -> None:
         """Who logs in by it, the lab shows."""
         assert isinstance(engine, Consoles)
         spec = make_spec(public=False)

@@ -167,7 +167,7 @@ class Talk:
 
     def _attach(self) -> None:
         """In a thread of its own: the engine's line, read until one of the two ends."""
-        why = "machine_off"
+        why = "over"
         try:
             engine = engine_of(self._opened.zone)
             if not isinstance(engine, Consoles):
@@ -177,7 +177,7 @@ class Talk:
                 self._say(json.dumps({"open": self._opened.machine}))
                 self._read(line)
         except NotRunning:
-            pass
+            why = "machine_off"
         except EngineError as error:
             log.warning("console of %s: %s", self._opened.machine, error)
             why = "no_answer"

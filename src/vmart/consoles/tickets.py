@@ -27,6 +27,7 @@ from vmart.policy import policy
 LASTS = dt.timedelta(seconds=30)
 # API 3.0, DescribeInstanceVncUrl: a machine's console is opened again 30 times a minute at most.
 _A_MINUTE = 30
+ASKED = "DescribeInstanceVncUrl"
 _CALLED: dict[str, str] = {  # API 3.0, DescribeInstanceVncUrl: its codes
     State.PENDING: "Pending", State.LAUNCH_FAILED: "LaunchFailed", State.STOPPED: "Stopped",
     State.STARTING: "Starting", State.STOPPING: "Stopping", State.REBOOTING: "Rebooting",
@@ -79,6 +80,7 @@ def make(actor: Actor, public_id: str, by: By, origin: str) -> str:
             account_id=actor.account, instance=found, ticket_hash=_hash(ticket), actor=actor.told(), user_id=by.user_id,
             session_key=by.session_key, secret_id=by.secret_id, origin=origin, made_at=now, expires_at=now + LASTS,
         )  # fmt: skip
+        record.write(actor.account, record.MACHINE, [found.id], ASKED, actor=actor)
     return ticket
 
 

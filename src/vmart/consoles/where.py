@@ -15,9 +15,7 @@ def gateway(host: str, *, secure: bool) -> str:
     port = settings.CONSOLE_TLS_PORT if secure else settings.CONSOLE_PORT
     name = urlsplit(f"//{host}").hostname
     if not port or not name:
-        raise NoConsole(
-            "The shop has no gateway for consoles at this address; its seller can say one.", field="machines"
-        )
+        raise NoConsole("The shop has no gateway for consoles at this address; its seller can say one.")
     return f"{'wss' if secure else 'ws'}://{f'[{name}]' if ':' in name else name}:{port}"
 
 

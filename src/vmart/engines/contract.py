@@ -574,7 +574,9 @@ class ConsoleLine(Protocol):
     """An open console, for one reader and one writer at a time; what is sent is what a terminal sends."""
 
     def read(self, limit_s: float) -> bytes | None:
-        """What the machine says next; None when it says nothing for so long, b"" at the console's end."""
+        """What the machine says next; None when it says nothing for so long, b"" at the console's end: whoever had
+        logged in has logged out, or the machine went off.
+        """
 
     def write(self, keys: bytes) -> None:
         """What was typed. Of a console that has ended it goes nowhere."""
@@ -585,12 +587,12 @@ class ConsoleLine(Protocol):
 
 @runtime_checkable
 class Consoles(Protocol):
-    """An engine that shows a machine's own console as text. Only for one whose ``capabilities`` say ``console``."""
+    """An engine that shows a machine's console as text. Only for one whose ``capabilities`` say ``console``."""
 
     def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
-        """The console of a running machine, and what it said last. One at a time: the one before is closed first.
+        """A login of a running machine, as on a screen and a keyboard of its own: it needs no network.
 
-        Raises EngineError where the machine is not there, NotRunning, and, while it is used, EngineError for a lost line.
+        Raises EngineError where the machine is not there, NotRunning, and EngineError when the line is lost later.
         The machine is as before when the line is closed, whatever becomes of who had it open.
         """
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 ENDS: dict[str, Any] = {
     "left": _("You closed it."),
+    "over": _("It ended because you logged out in it, the login took too long, or the machine went off."),
     "idle": _("It ended because no key was pressed for a long time."),
     "machine_off": _("It ended because the machine went off."),
     "opened_elsewhere": _("It ended because the machine's console was opened in another window."),

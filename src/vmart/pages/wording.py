@@ -170,6 +170,7 @@ EVENTS = {
     "RebootInstances": _("Reboot asked for"),
     "TerminateInstances": _("End asked for"),
     "ResetInstance": _("New system asked for"),
+    "DescribeInstanceVncUrl": _("Console asked for"),
     "console_opened": _("Console opened"),
     "console_closed": _("Console closed"),
     "EnterRescueMode": _("Rescue mode asked for"),

@@ -223,17 +223,6 @@ class IncusClient:
         except httpx.TransportError as error:
             raise EngineError(NO_ANSWER, transient=True, detail=f"{method} {path}: {error}") from error
 
-    def console_log(self, machine: str) -> bytes:
-        """What its console said last, as far as the server has kept it; b"" where it has kept nothing."""
-        try:
-            response = self._short(
-                "GET", path_of("instances", machine, "console"), {"project": self.project, "path": ""}
-            )
-        except TooLong:
-            return b""
-        is_answer = response.headers.get("Content-Type", "").startswith("application/json")
-        return b"" if is_answer else response.content
-
     def write_file(self, machine: str, path: str, file: "GuestFile") -> None:
         """The same, written; whoever owns it and may read it is said with it."""
         headers = {**file.owner, "X-Incus-type": "file", "X-Incus-write": "overwrite"}

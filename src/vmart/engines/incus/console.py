@@ -1,6 +1,11 @@
-"""A machine's own console on an Incus server, by the server's websockets."""
+"""A machine's console on an Incus server: a login inside the machine, on a terminal of its own.
+
+Not liblxc's console: whoever left that one while the machine flooded it left the machine's monitor waiting for ever,
+and the server could neither stop the machine nor say how it is (seen with Incus 6.0.4; ADR 0066).
+"""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,69 +17,69 @@ from vmart.engines.incus.network import MARK
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-_SAID_BYTES = 8192  # of what was said before: the last screens
+_TERMINAL = {"TERM": "xterm-256color"}
 
 
 class Line:
-    """``contract.ConsoleLine`` on the websocket of a console's text."""
+    """``contract.ConsoleLine`` on two open websockets, one for text and one for the terminal's size."""
 
-    def __init__(self, client: IncusClient, machine: str, text: "ClientConnection", said_before: bytes) -> None:
-        self._client, self._machine, self._text, self._said_before = client, machine, text, said_before
+    def __init__(self, text: "ClientConnection", control: "ClientConnection") -> None:
+        self._text, self._control = text, control
 
     def read(self, limit_s: float) -> bytes | None:
         from websockets.exceptions import ConnectionClosed
 
-        if self._said_before:
-            said, self._said_before = self._said_before, b""
-            return said
         try:
-            said_now = self._text.recv(timeout=limit_s)
+            said = self._text.recv(timeout=limit_s)
         except TimeoutError:
             return None
         except ConnectionClosed:
             return b""
-        return b"" if isinstance(said_now, str) else said_now  # text is the server's word for the end
+        return b"" if isinstance(said, str) else said  # text is the server's word for the end
 
     def write(self, keys: bytes) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        with contextlib.suppress(ConnectionClosed):
+        with _until_its_end():
             self._text.send(keys)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Said inside: between a container's console and the server's terminal liblxc has one more, whose size it does
-        not hand on. A guest without `stty` keeps what it has.
-        """
-        asked = {
-            "command": ["stty", "-F", "/dev/console", "rows", str(rows), "cols", str(columns)],
-            "wait-for-websocket": False, "interactive": False, "record-output": False,
-        }  # fmt: skip
-        with contextlib.suppress(EngineError):
-            self._client.begin("POST", path_of("instances", self._machine, "exec"), asked)
+        size = {"command": "window-resize", "args": {"width": str(columns), "height": str(rows)}}
+        with _until_its_end():
+            self._control.send(json.dumps(size))
 
 
 @contextlib.contextmanager
 def attached(client: IncusClient, names: Names, machine: str, columns: int, rows: int) -> Iterator[ConsoleLine]:
-    """As ``contract.Consoles.console``."""
+    """As ``contract.Consoles.console``. The server ends the login with the line."""
     found = client.find(path_of("instances", machine))
     if found is None or found["config"].get(MARK) != names.deployment:
         raise EngineError("The machine does not exist.", transient=False, detail=machine)
     if found["status"] != "Running":
         raise NotRunning(machine)
-    said_before = client.console_log(machine)[-_SAID_BYTES:] if found["type"] == "container" else b""
     operation, sockets = _begin(client, machine, columns, rows)
     path = f"{operation}/websocket"
-    with client.websocket(path, secret=sockets["0"]) as text, client.websocket(path, secret=sockets["control"]):
-        line = Line(client, machine, text, said_before)
-        line.resize(columns, rows)
-        yield line
+    with (
+        client.websocket(path, secret=sockets["control"]) as control,
+        client.websocket(path, secret=sockets["0"]) as text,
+    ):
+        yield Line(text, control)
 
 
 def _begin(client: IncusClient, machine: str, columns: int, rows: int) -> tuple[str, dict[str, str]]:
-    """The operation and the secrets of its websockets. ``force``: newer servers keep a second one out by themselves."""
-    asked = {"width": columns, "height": rows, "type": "console", "force": True}
+    """The operation and the secrets of its websockets."""
+    asked = {
+        "command": ["login"], "interactive": True, "wait-for-websocket": True, "environment": _TERMINAL,
+        "width": columns, "height": rows,
+    }  # fmt: skip
     try:
-        operation = client.begin("POST", path_of("instances", machine, "console"), asked).partition("?")[0]
+        operation = client.begin("POST", path_of("instances", machine, "exec"), asked).partition("?")[0]
         return operation, dict(client.get(operation)["metadata"]["fds"])
     except IncusError as error:
         raise EngineError(NO_ANSWER, transient=True, detail=error.text) from error
+
+
+@contextlib.contextmanager
+def _until_its_end() -> Iterator[None]:
+    from websockets.exceptions import ConnectionClosed
+
+    with contextlib.suppress(ConnectionClosed):
+        yield
