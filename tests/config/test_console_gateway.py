@@ -1,4 +1,4 @@
-"""The gateway of consoles under ``vmart up``: a process while somebody has one, over both addresses, also when killed."""
+"""The gateway of consoles under ``vmart up``: a process while somebody has one, over both addresses, also killed."""
 
 import json
 import os
