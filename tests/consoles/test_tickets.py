@@ -153,9 +153,11 @@ def test_thirty_a_minute_of_a_machine_are_the_most(owner: Owner, monkeypatch: py
 
 def test_as_many_are_open_at_once_as_the_policy_says(owner: Owner, test_clock: BusinessClock) -> None:
     machines = [owner.machine, *(buy_running(owner.account_id) for _ in range(2))]
-    date_policy(test_clock.at + dt.timedelta(minutes=1), consoles=2)
+    date_policy(test_clock.at + dt.timedelta(minutes=1), consoles=2, console_idle_minutes=3)
+    assert use(owner.ticket()).idle_s == 900
     go_to(test_clock, test_clock.at + dt.timedelta(minutes=1))
     opened = [use(owner.ticket(machine)) for machine in machines[:2]]
+    assert [one.idle_s for one in opened] == [180, 180]
     third = owner.ticket(machines[2])
     with pytest.raises(TooManyConsoles, match=r"^2 consoles are open, the most there may be; close one first\.$"):
         use(third)

@@ -24,6 +24,7 @@ def _log_in(line: ConsoleLine) -> None:
     said_until(line, "login:")
     line.write(b"root\r")
     said_until(line, "Password:")
+    time.sleep(0.5)  # login forgets what was typed before it asked, and asks before it forgets
     line.write(PASSWORD.encode() + b"\r")
     said_until(line, ":~#")
 

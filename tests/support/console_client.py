@@ -81,5 +81,6 @@ def log_in(window: ClientConnection) -> None:
     said_until(window, " login: ")
     window.send(b"root\r")
     said_until(window, "Password: ")
+    time.sleep(0.5)  # login forgets what was typed before it asked, and asks before it forgets
     window.send(PASSWORD.encode() + b"\r")
     said_until(window, ":~#")

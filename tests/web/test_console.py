@@ -94,7 +94,8 @@ def test_what_is_refused_is_said_to_the_page(buyer: Visitor) -> None:
 
 
 def test_without_a_gateway_and_without_a_console_it_says_why(buyer: Visitor) -> None:
-    page = buyer.get(reverse("machine_console", args=[_machine()]))
+    with override_settings(CONSOLE_PORT=0):
+        page = buyer.get(reverse("machine_console", args=[_machine()]))
     assert "The shop has no gateway for consoles at this address" in text_of(page)
     Zone.objects.filter(pk=ZONE).update(capabilities={"missing": {"console": "It has no console."}})
     with GATEWAY:
