@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _TERMINAL = {"TERM": "xterm-256color"}
+# The first boot gives the machine its password: whoever comes before it is through waits for it, for half a minute.
+_LOGIN = """
+n=0
+if command -v cloud-init >/dev/null; then
+  until [ -e /run/cloud-init/result.json ] || [ -e /run/cloud-init/disabled ] || [ $n -ge 150 ]; do
+    [ $n -eq 5 ] && echo "The system is still starting."
+    n=$((n + 1)); sleep 0.2
+  done
+fi
+exec login
+"""
 
 
 class Line:
@@ -67,7 +78,7 @@ def attached(client: IncusClient, names: Names, machine: str, columns: int, rows
 def _begin(client: IncusClient, machine: str, columns: int, rows: int) -> tuple[str, dict[str, str]]:
     """The operation and the secrets of its websockets."""
     asked = {
-        "command": ["login"], "interactive": True, "wait-for-websocket": True, "environment": _TERMINAL,
+        "command": ["sh", "-c", _LOGIN], "interactive": True, "wait-for-websocket": True, "environment": _TERMINAL,
         "width": columns, "height": rows,
     }  # fmt: skip
     try:
