@@ -10,6 +10,7 @@ from tests.support.console_client import Cvm
 
 pytestmark = pytest.mark.browser
 PASSWORD = "Correct-horse-7"
+_AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map((one) => one.id)"
 
 
 def _buy(customer: Customer) -> Page:
@@ -34,7 +35,7 @@ def _log_in(page: Page) -> None:
     _shows(page, ":~#")
 
 
-def test_from_the_order_to_a_command_and_back(window: Callable[..., Customer]) -> None:
+def test_from_the_order_to_a_command_and_back(window: Callable[..., Customer], axe: str) -> None:
     customer = window(viewport={"width": 1200, "height": 800})
     page = _buy(customer)
     page.click("text=Open the console")
@@ -42,6 +43,8 @@ def test_from_the_order_to_a_command_and_back(window: Callable[..., Customer]) -
     state = page.locator("#console-state")
     expect(state).to_have_text("Open", timeout=30_000)  # the gateway's process may have to start
     _log_in(page)
+    page.evaluate(axe)
+    assert page.evaluate(_AXE) == []
     page.keyboard.type("stty\n")
     rows = page.locator("#console-screen .xterm-rows")
     page.set_viewport_size({"width": 360, "height": 740})

@@ -59,7 +59,7 @@ def test_a_login_by_the_console_of_a_machine_without_a_public_address(lab: Lab, 
 def _who_is_in(lab: Lab, machine: str) -> str:
     """Once nobody is, or after a while."""
     ends = time.monotonic() + 20
-    while (found := lab.inside(machine, "pgrep -a 'login|bash'").stdout) and time.monotonic() < ends:
+    while (found := lab.inside(machine, "pgrep -xa 'login|bash'").stdout) and time.monotonic() < ends:
         time.sleep(0.5)
     return found
 
