@@ -31,7 +31,8 @@ _LISTS = (
 _ORDERS = """
 INSERT INTO orders_order (id, account_id, action, status, charge_type, count, total_minor, hold_minor, quote, request,
   book_version, tax_rate, tax_minor, tax_inclusive, created_at, paid_at, reason)
-SELECT 50000000 + n, account_id, 'purchase', 4, 'POSTPAID_BY_HOUR', 10, 0, 190, %(quote)s, '{}', 1, 0, 0, true, at, at, ''
+SELECT 50000000 + n, account_id, 'purchase', 4, 'POSTPAID_BY_HOUR', 10, 0, 190, %(quote)s, '{}', 1, 0, 0, true, at, at,
+       ''
 FROM (SELECT DISTINCT ON (account_id, k) account_id, (id - 1000000) / 10 AS n, at FROM bench_machine
       ORDER BY account_id, k, id) AS ten ORDER BY n;
 INSERT INTO orders_line (order_id, account_id, subscription_id, number, hold_id, amount_minor, paid_cash_minor,

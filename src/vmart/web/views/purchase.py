@@ -27,7 +27,7 @@ from vmart.orders.wanted import Machine, Purchase
 from vmart.pages import shown_quote
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
-from vmart.web import acting, from_template, like_it, offer, way_in
+from vmart.web import acting, from_template, like_it, offer, tray, way_in
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of, actor, customer, field
@@ -174,6 +174,8 @@ def _post(request: HttpRequest) -> HttpResponse:
     shown = offer.make(Typed.of(form), None)
     if act in ("buy", "card") and not request.user.is_authenticated:
         return redirect(f"{reverse('account_login')}?{urlencode({'next': _without_token(shown)})}")
+    if act == "keep":
+        return redirect(f"{reverse('buy')}?{tray.keep(shown.choice)}#tray")
     place = "#data-disks" if "disk" in act else ""
     return redirect(f"{reverse('buy')}?{shown.query}{place}")
 
