@@ -99,9 +99,9 @@ def _subnet(account_id: int, wanted: NetworkWanted, where: Where) -> Subnet | No
     found: Any = _named(account_id, subnet_id)
     if found and found.zone_id == where.zone and vpc_id in ("", found.vpc_public_id):
         return found  # type: ignore[no-any-return]
-    held_ones = Subnet.objects.filter(held.of(account_id))
     vpc = _vpc(account_id, vpc_id, where) if vpc_id else None
     if subnet_id:
+        held_ones = Subnet.objects.filter(held.of(account_id))
         there = held_ones.filter(zone_id=where.zone, **({"vpc": vpc} if vpc else {})).order_by("id")
         possible = there.values_list("public_id", flat=True)[:_TOLD_MAX]
         raise _not_possible(found, subnet_id, where, possible)
