@@ -138,14 +138,15 @@ def _term(thing: Thing, asked: Renewal) -> Term:
 
 def _as_long_as_its_machine(book: PriceBook, disk: Any, months: int, zone: ZoneInfo) -> Term:
     agreed_for, own = Subscription.objects.get(pk=disk.instance_id), disk.subscription
-    until = agreed_for.expires_at
+    until, later_anchor = agreed_for.expires_at, agreed_for.anchor_at
+    assert until is not None and later_anchor is not None
     if months:
-        until = term_of_months(book, agreed_for.anchor_at, until, months, zone).period_to
+        until = term_of_months(book, later_anchor, until, months, zone).period_to
     if until <= own.expires_at:
         raise InvalidParameter(
             "{id} is paid as long as its machine already, or longer.", field="months", id=disk.public_id
         )
-    return term_until(own.anchor_at, own.expires_at, until, agreed_for.anchor_at, zone)
+    return term_until(own.anchor_at, own.expires_at, until, later_anchor, zone)
 
 
 def _terms(things: Sequence[Thing], asked: Renewal) -> dict[int, list[Paid]]:

@@ -48,7 +48,7 @@ def _check(disks: Sequence[Disk], asked: Renewal) -> None:
 
 def _refuse_without_machine(disks: Sequence[Disk]) -> None:
     """Raise InvalidParameter for one that no machine has which is paid ahead."""
-    having = [disk.instance_id for disk in disks if disk.state == State.ATTACHED]
+    having = [disk.instance_id or 0 for disk in disks if disk.state == State.ATTACHED]
     ahead = set(Subscription.objects.filter(pk__in=having, charge_type=PREPAID).values_list("pk", flat=True))
     for disk in disks:
         if disk.state != State.ATTACHED or disk.instance_id not in ahead:
