@@ -33,6 +33,7 @@ class Call:
     user_id: int
     secret_id: str
     address: str
+    endpoint: str = ""  # as it was called, "https://cvm.shop.example.com"
 
     @property
     def actor(self) -> Actor:
