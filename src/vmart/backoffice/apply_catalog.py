@@ -19,11 +19,12 @@ from django.db.models import F
 from vmart import engines
 from vmart.backoffice import change_engine, opening
 from vmart.catalog import document as doc
-from vmart.catalog.models import Applied, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
+from vmart.catalog.brand import Brand as BrandDocument
+from vmart.catalog.models import Applied, Brand, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaDefault
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
-from vmart.kernel.errors import NotFound
+from vmart.kernel.errors import NotFound, Refused
 from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
@@ -53,32 +54,39 @@ class Change:
         return f"~ {self.what} {self.key}: {listed}"
 
 
-def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None) -> list[Change]:
-    """Apply the catalog file. Returns the difference that it made.
+def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None, *, by: str = "") -> list[Change]:
+    """Apply the catalog file, as ``apply_text`` does its text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError([f"document: is not UTF-8 text ({error.reason} at byte {error.start})"]) from error
+    return apply_text(text, confirm, by=by)
+
+
+def apply_text(
+    text: str,
+    confirm: Callable[[list[Change]], bool] | None = None,
+    *,
+    by: str = "",
+    based_on: int | None = None,
+) -> list[Change]:
+    """Apply the text of a catalog file. Returns the difference that it made.
+
+    ``by`` is who applies it (``Actor.name``). ``based_on`` is the number of the applied file that the text was made of
+    (0: there was none); ChangedMeanwhile where another was applied since.
 
     ``confirm`` is shown the difference and may refuse it (Declined). It is asked while nothing is locked: where the
     shop has changed meanwhile, it is shown what the file would change now and asked again.
 
     Raises kernel.documents.DocumentError (with a sentence for each problem) and pricing refusals.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DocumentError([f"document: is not UTF-8 text ({error.reason} at byte {error.start})"]) from error
-    catalog = doc.read_catalog(text)
-    book = parse_book(catalog.price_book)
-    check_complete(
-        book,
-        regions=[region.code for region in catalog.regions],
-        instance_types=[item.code for item in catalog.instance_types],
-        disk_types=[item.code for item in catalog.disk_types],
-    )
+    catalog, book = read(text)
     agreed: list[Change] | None = None
     while True:
         with db.act():
             try:
-                changes = _make_so(catalog, book)
-                _keep(text)
+                changes = _make_so(catalog, book, based_on)
+                _keep(text, by)
             except IntegrityError as error:
                 raise _taken(error) from error
             done = not changes or confirm is None or changes == agreed
@@ -92,19 +100,49 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
         agreed = changes
 
 
-def _keep(text: str) -> None:
+def read(text: str) -> tuple[doc.CatalogDocument, PriceBook]:
+    """What the text of a catalog file says, and its price book, complete. Raises DocumentError and pricing refusals."""
+    catalog = doc.read_catalog(text)
+    book = parse_book(catalog.price_book)
+    check_complete(
+        book,
+        regions=[region.code for region in catalog.regions],
+        instance_types=[item.code for item in catalog.instance_types],
+        disk_types=[item.code for item in catalog.disk_types],
+    )
+    return catalog, book
+
+
+def _keep(text: str, by: str) -> None:
     """The file as it is, for ``vmart catalog export``; the same one twice is kept once."""
     last = Applied.objects.order_by("-id").first()
     if last is None or last.text != text:
-        Applied.objects.create(at=clock.now(), text=text)
+        Applied.objects.create(at=clock.now(), by=by, text=text)
 
 
 def applied() -> str:
     """The text of the file that was applied last. Raises NotFound where none was."""
+    return last_applied().text
+
+
+def last_applied() -> Applied:
+    """The file that was applied last, with its number, for ``based_on``. Raises NotFound where none was."""
     last = Applied.objects.order_by("-id").first()
     if last is None:
         raise NotFound("No catalog has been applied yet: vmart catalog apply FILE does it.")
-    return last.text
+    return last
+
+
+class ChangedMeanwhile(Refused):
+    """Somebody else has applied a catalog since what is to be applied was made of the one before."""
+
+    code = "UnsupportedOperation"
+
+
+def _refuse_changed(based_on: int | None) -> None:
+    last = Applied.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    if based_on is not None and based_on != last:
+        raise ChangedMeanwhile("The catalog was changed meanwhile: look at it once more. Nothing was written.")
 
 
 def _taken(error: IntegrityError) -> Exception:
@@ -123,9 +161,10 @@ class Declined(Exception):
     """The difference was shown and not wanted: nothing was written."""
 
 
-def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
+def _make_so(catalog: doc.CatalogDocument, book: PriceBook, based_on: int | None) -> list[Change]:
     db.call("network_lock_prefixes")
     zone = _deployment(book.currency)
+    _refuse_changed(based_on)
     now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
     changes = [change for part in _parts(catalog) for change in part]
     changes += _policy(catalog.policy, zone, now)
@@ -178,7 +217,29 @@ def _deployment(currency: str) -> ZoneInfo:
     return ZoneInfo(found.billing_zone)
 
 
+def _brand(said: BrandDocument | None) -> list[Change]:
+    """Whose shop it is; without the section the shop is called vmart again."""
+    row = Brand.objects.first()
+    if said is None:
+        Brand.objects.all().delete()
+        return [Change("shop", row.name_en, gone=True)] if row else []
+    wanted = said.row()
+    if row is None:
+        Brand.objects.create(**wanted, **said.pictures())
+        return [Change("shop", said.name.en)]
+    changed = {name: (getattr(row, name), value) for name, value in wanted.items() if getattr(row, name) != value}
+    if not changed:
+        return []
+    Brand.objects.update(**wanted, **(said.pictures() if "logo_sha256" in changed else {}))
+    return [Change("shop", said.name.en, {name: (_short(old), _short(new)) for name, (old, new) in changed.items()})]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
+    yield _brand(catalog.shop)
     yield [
         change
         for position, region in enumerate(catalog.regions)

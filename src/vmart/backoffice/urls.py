@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from vmart.backoffice import customer_pages, setting_up, views, zone_pages
+from vmart.backoffice import customer_pages, setting_up, shop_pages, views, zone_pages
 
 urlpatterns = [
     path("", views.today, name="seller"),
     path("first/<str:token>/", setting_up.first, name="first_operator"),
     path("checklist/", setting_up.checklist_page, name="seller_checklist"),
+    path("shop/", shop_pages.look, name="seller_shop"),
     path("zones/<str:code>/", zone_pages.zone, name="seller_zone"),
     path("customers/", customer_pages.listing, name="seller_customers"),
     path("customers/<int:number>/", customer_pages.detail, name="seller_customer"),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from vmart import engines
+from vmart.catalog.brand import Brand
 from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 from vmart.kernel.networks import network6
 
@@ -251,6 +252,7 @@ class CatalogDocument(_Part):
     """A whole catalog file. ``price_book`` is read by pricing, ``policy`` by policy."""
 
     format: Literal[1]
+    shop: Brand | None = None
     regions: tuple[Region, ...] = Field(min_length=1)
     families: tuple[Family, ...] = Field(min_length=1)
     instance_types: tuple[InstanceType, ...] = Field(min_length=1)

@@ -89,6 +89,7 @@ GROUPS = (
         (
             Entry("seller", _("Today"), "calendar-event"),
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
+            Entry("seller_shop", _("Your shop"), "building-store"),
             Entry("seller_checklist", _("Checklist"), "list-check"),
         ),
         of_staff=True,
