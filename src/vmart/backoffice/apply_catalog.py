@@ -35,6 +35,7 @@ from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
 
 _GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
+ZONE_VARIABLE = "VMART_BILLING_ZONE"
 COMPUTE_VARIABLE = "VMART_COMPUTE"  # what ``vmart up`` found for zones of kind auto
 
 
@@ -142,7 +143,11 @@ class ChangedMeanwhile(Refused):
 def _refuse_changed(based_on: int | None) -> None:
     last = Applied.objects.order_by("-id").values_list("id", flat=True).first() or 0
     if based_on is not None and based_on != last:
-        raise ChangedMeanwhile("The catalog was changed meanwhile: look at it once more. Nothing was written.")
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> ChangedMeanwhile:
+    return ChangedMeanwhile("The catalog was changed meanwhile: look at it once more. Nothing was written.")
 
 
 def _taken(error: IntegrityError) -> Exception:
@@ -163,8 +168,9 @@ class Declined(Exception):
 
 def _make_so(catalog: doc.CatalogDocument, book: PriceBook, based_on: int | None) -> list[Change]:
     db.call("network_lock_prefixes")
-    zone = _deployment(book.currency)
+    Deployment.objects.select_for_update().first()  # of two who apply at once, the second sees what the first did
     _refuse_changed(based_on)
+    zone = _deployment(book.currency, catalog.shop.billing_zone if catalog.shop else None)
     now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
     changes = [change for part in _parts(catalog) for change in part]
     changes += _policy(catalog.policy, zone, now)
@@ -202,8 +208,8 @@ def _policy(section: Sequence[Mapping[str, Any]], zone: ZoneInfo, now: dt.dateti
     return [Change("policy", f"from {one.begins_at:%Y-%m-%d %H:%M:%S}Z", one.numbers, one.gone) for one in made]
 
 
-def _deployment(currency: str) -> ZoneInfo:
-    """What the file's currency fits; its billing zone."""
+def _deployment(currency: str, billing_zone: str | None) -> ZoneInfo:
+    """What the file's currency and billing zone fit; the billing zone. Both are free until there is a price book."""
     from django.conf import settings
 
     found, made = Deployment.objects.select_for_update().get_or_create(
@@ -214,6 +220,13 @@ def _deployment(currency: str) -> ZoneInfo:
         Deployment.objects.update(currency=currency)
     elif not made and found.currency != currency:
         raise DocumentError([f"price_book.currency: is {currency}; this shop's is {found.currency} for good"])
+    if billing_zone not in (None, found.billing_zone):
+        told = os.environ.get(ZONE_VARIABLE)
+        if Book.objects.exists() or told not in (None, billing_zone):
+            why = "for good" if Book.objects.exists() else f"since {ZONE_VARIABLE} says so"
+            raise DocumentError([f"shop.billing_zone: is {billing_zone}; this shop's is {found.billing_zone} {why}"])
+        Deployment.objects.update(billing_zone=billing_zone)
+        found.billing_zone = str(billing_zone)
     return ZoneInfo(found.billing_zone)
 
 
@@ -231,7 +244,8 @@ def _brand(said: BrandDocument | None) -> list[Change]:
     if not changed:
         return []
     Brand.objects.update(**wanted, **(said.pictures() if "logo_sha256" in changed else {}))
-    return [Change("shop", said.name.en, {name: (_short(old), _short(new)) for name, (old, new) in changed.items()})]
+    shown = {name: (_short(old), _short(new)) for name, (old, new) in changed.items()}
+    return [Change("shop", said.name.en, shown)]
 
 
 def _short(text: str) -> str:
@@ -293,13 +307,13 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
         for zone in region.zones:
             settings = _engine_settings(zone)
             compute, kind = _engine(zone, settings)
-            notes = [pool.note for pool in zone.address_pools if pool.note]
+            note = next((pool.note for pool in zone.address_pools if pool.note), None)
             changes += _put(
                 Zone, "zone", {"code": zone.code}, region_id=region.code, legacy_id=zone.legacy_id,
                 name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
                 engine_settings=settings, auto_compute=compute, on_sale=zone.on_sale,
-                address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
-                ipv6_prefix=zone.ipv6_prefix or "",
+                address_note_en=note.en if note else "", address_note_zh=note.zh if note else "",
+                ipv6_prefix=zone.ipv6_prefix or "", vcpu_overcommit=zone.vcpu_overcommit,
             )  # fmt: skip
             position += 1
             changes += _hosts(zone.code, kind)

@@ -1,5 +1,6 @@
 """A catalog file with some of its values changed: what the seller wrote beside them, comments too, stays as it is."""
 
+import datetime as dt
 import io
 from collections.abc import Mapping
 from decimal import Decimal
@@ -26,7 +27,13 @@ def _decimal(representer: RoundTripRepresenter, value: Decimal) -> ScalarNode:
     return representer.represent_scalar("tag:yaml.org,2002:float", format(value, "f"))
 
 
+def _instant(representer: RoundTripRepresenter, value: dt.datetime) -> ScalarNode:
+    text = value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return representer.represent_scalar("tag:yaml.org,2002:timestamp", text)
+
+
 _Exact.add_representer(Decimal, _decimal)
+_Exact.add_representer(dt.datetime, _instant)
 
 
 def changed(text: str, values: Mapping[Path, Any]) -> str:

@@ -16,7 +16,7 @@ def section(said: Mapping[str, Any], before: Mapping[str, Any], sent: tuple[byte
 
     Raises InvalidValue with the path of what is wrong.
     """
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = {name: before[name] for name in ("billing_zone",) if name in before}
     if said["name_en"]:
         made["name"] = _both(said, "name")
     elif said["name_zh"]:
@@ -37,7 +37,7 @@ def _address(support: str) -> str:
     try:
         return opening.checked_address(support)
     except InvalidValue as error:
-        raise InvalidValue(error.template, field="shop.support", **error.params) from error
+        raise InvalidValue("{value} is no e-mail address.", field="shop.support", value=support[:254]) from error
 
 
 def _both(said: Mapping[str, Any], name: str) -> dict[str, str]:
@@ -76,7 +76,7 @@ def put(made: Mapping[str, Any], *, based_on: int, by: str) -> None:
     Raises InvalidValue with a path, ChangedMeanwhile, NotFound where no catalog was applied.
     """
     text = apply_catalog.last_applied().text
-    change = {(SECTION,): made or catalog_text.GONE}
+    change: dict[catalog_text.Path, Any] = {(SECTION,): made or catalog_text.GONE}
     try:
         apply_catalog.apply_text(catalog_text.changed(text, change), by=by, based_on=based_on)
     except DocumentError as error:

@@ -11,7 +11,7 @@ from vmart.catalog.brand import LEGAL_MAX, NAME_EN, BrandView
 from vmart.pages.forms import ActForm, text
 
 
-def _area(label: Any, hint: Any = "") -> forms.CharField:
+def area(label: Any, hint: Any = "") -> forms.CharField:
     widget = forms.Textarea(attrs={"rows": 6, "maxlength": LEGAL_MAX})
     return forms.CharField(label=label, help_text=hint, required=False, strip=True, widget=widget)
 
@@ -49,10 +49,10 @@ class Look(ActForm):
         _("Address for support"), hint=_("Stands below every page and in every mail."), required=False, maxlength=254,
         inputmode="email",
     )  # fmt: skip
-    terms_en = _area(_("Terms, in English"), _("Plain text. It has a page of its own, linked below every page."))
-    terms_zh = _area(_("Terms, in Chinese"), _AS_ENGLISH)
-    imprint_en = _area(_("Imprint, in English"), _("Who sells here: name, address, register."))
-    imprint_zh = _area(_("Imprint, in Chinese"), _AS_ENGLISH)
+    terms_en = area(_("Terms, in English"), _("Plain text. It has a page of its own, linked below every page."))
+    terms_zh = area(_("Terms, in Chinese"), _AS_ENGLISH)
+    imprint_en = area(_("Imprint, in English"), _("Who sells here: name, address, register."))
+    imprint_zh = area(_("Imprint, in Chinese"), _AS_ENGLISH)
     based_on = forms.CharField(required=False, widget=forms.HiddenInput)
 
     @classmethod

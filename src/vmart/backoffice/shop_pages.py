@@ -26,7 +26,7 @@ def look(request: HttpRequest) -> HttpResponse:
     try:
         last = apply_catalog.last_applied()
     except NotFound:
-        return redirect("seller_checklist")
+        return redirect("seller_first_run_begin")
     if request.method != "POST":
         return _page(request, Look.shown(shop.current().brand, last.id))
     form = Look(request.POST)

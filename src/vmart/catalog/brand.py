@@ -3,10 +3,12 @@
 import hashlib
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vmart.catalog import colour, logo
+from vmart.kernel import clock
 
 NAME_EN = NAME_ZH = "vmart"  # of a shop that says none
 LEGAL_MAX = 20_000
@@ -72,6 +74,16 @@ class Brand(_Part):
     support: Annotated[str, Field(pattern=_EMAIL, max_length=254)] | None = None
     terms: LegalText | None = None
     imprint: LegalText | None = None
+    billing_zone: str | None = None  # before the first price book; then it is the shop's for good
+
+    @field_validator("billing_zone")
+    @classmethod
+    def _has_whole_hours(cls, name: str | None) -> str | None:
+        if name is not None and name not in available_timezones():
+            raise ValueError(f"there is no time zone {name!r:.40} (Asia/Shanghai, Europe/Berlin)")
+        if name is not None and not clock.has_whole_hours(ZoneInfo(name), clock.wall()):
+            raise ValueError(f"{name} is not whole hours from UTC, and charges are of whole UTC hours")
+        return name
 
     @field_validator("logo")
     @classmethod

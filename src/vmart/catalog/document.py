@@ -140,6 +140,7 @@ class Zone(_Part):
     address_pools: tuple[AddressPool, ...] = ()
     ipv6_prefix: str | None = None
     on_sale: bool = True
+    vcpu_overcommit: int = Field(default=16, ge=1, le=64)  # so often each thread of a host is sold
 
     @field_validator("ipv6_prefix")
     @classmethod

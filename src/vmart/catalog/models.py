@@ -40,6 +40,18 @@ class Brand(models.Model):
         constraints = [models.CheckConstraint(condition=Q(only=True), name="catalog_brand_one_row")]
 
 
+class Draft(models.Model):
+    """What the seller has answered so far of the questions that make the first catalog: one row at most."""
+
+    only = models.BooleanField(primary_key=True, default=True)
+    answers = models.JSONField(default=dict)  # step -> field -> text
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "catalog_draft"
+        constraints = [models.CheckConstraint(condition=Q(only=True), name="catalog_draft_one_row")]
+
+
 class Region(models.Model):
     code = models.CharField(max_length=40, primary_key=True)  # "ap-guangzhou"
     legacy_code = models.CharField(max_length=10, unique=True)  # "gz"

@@ -33,4 +33,16 @@ class Migration(migrations.Migration):
                 "constraints": [models.CheckConstraint(condition=Q(only=True), name="catalog_brand_one_row")],
             },
         ),
+        migrations.CreateModel(
+            "Draft",
+            fields=[
+                ("only", models.BooleanField(default=True, primary_key=True, serialize=False)),
+                ("answers", models.JSONField(default=dict)),
+                ("saved_at", models.DateTimeField()),
+            ],
+            options={
+                "db_table": "catalog_draft",
+                "constraints": [models.CheckConstraint(condition=Q(only=True), name="catalog_draft_one_row")],
+            },
+        ),
     ]
