@@ -16,6 +16,7 @@ from vmart.backoffice.first_run import answers, trial
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Applied, Zone
 from vmart.config import bring_up
+from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel.documents import read_yaml
 from vmart.kernel.models import Deployment
@@ -97,6 +98,8 @@ def test_from_nothing_to_a_delivered_test_order(empty: Visitor) -> None:
     assert [(row.purse, row.reason, row.actor) for row in ByHand.objects.all()] == [
         ("gift", "Test order of the seller", seller.user.email)
     ]
+    told = Event.objects.filter(account_id=order.account_id, kind="RunInstances").latest("id").actor
+    assert (told["via"], told["user"]) == ("seller", seller.user.email)
     assert "Orders today 1" in text_of(seller.get("/seller/"))
     assert seller.post(f"{HERE}test/end/").status_code == 302
     work()

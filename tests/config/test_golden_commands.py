@@ -15,6 +15,7 @@ from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import HOURLY, buy_running, open_purse
 from tests.support.written import nothing_written
 from vmart.catalog.models import Applied
+from vmart.config import business_time
 from vmart.config.cli import main
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -40,7 +41,10 @@ def _plain(text: str) -> str:
 
 @pytest.mark.parametrize("way", ["table", "json", "yaml"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_printed_is_what_the_golden_file_has(shop: object, tmp_path: Path, name: str, way: str) -> None:
+def test_what_is_printed_is_what_the_golden_file_has(
+    shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, way: str
+) -> None:
+    monkeypatch.setattr(business_time, "install", lambda: None)  # the clock of this test stays
     (tmp_path / "logo.png").write_bytes(picture())
     (tmp_path / "terms.txt").write_text("Be kind.")
     dearer = DEMO_CATALOG.read_text().replace(

@@ -44,6 +44,8 @@ READ = {
     "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags", "addresses", "payment_state",
     "activity", "packages", "security", "overview", "charges", "charges_csv", "charges_by_tag", "seller",
     "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries", "seller_zone",
+    "seller_first_run_begin", "seller_first_run_file", "seller_trial", "seller_trial_progress", "seller_catalog",
+    "seller_catalog_file", "seller_catalog_file_of",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his sessions,
 # his address, his second factor.
@@ -55,6 +57,8 @@ NO_ACCOUNTS = {
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn",
+    "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
+    "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py
 }  # fmt: skip
 
 
@@ -529,7 +533,7 @@ def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
     named = {
         "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
         "machine_live": [sent.machine], "seller_customer": [sent.buyer.account_id], "payment_state": [1],
-        "seller_zone": [ZONE], "template": [sent.of_template()],
+        "seller_zone": [ZONE], "seller_catalog_file_of": [1], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer
     assert sender.post(reverse(name, args=named.get(name, [])), {}).status_code == 405

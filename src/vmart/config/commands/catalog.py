@@ -120,7 +120,8 @@ def catalog_preview(own_data_dir: Path | None, output: str, file: Path) -> None:
         raise Misused(str(error)) from error
     whole = effect.of_book(books.newest(), book)
     show(
-        {"machines": whole.machines, "paid_ahead": whole.prepaid, "hour_before": whole.before, "hour_after": whole.after,
+        {"machines": whole.machines, "paid_ahead": whole.prepaid,
+         "hour_before": whole.before, "hour_after": whole.after,
          "prices": [{"price": one.price_key, "running": one.running, "hour_before": one.before, "hour_after": one.after}
                     for one in whole.effects]},
         output,
