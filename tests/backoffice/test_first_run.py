@@ -165,7 +165,7 @@ def test_prices_follow_the_host_until_they_are_edited_and_again_when_it_changes(
         ("host", "month", "NaN", "NaN is not right"),
         ("host", "vcpu", "-1", "-1 is not right: a whole number from 1 to 10000 is expected."),
         ("host", "margin_percent", "100", "100 is not right: a whole number from 0 to 95 is expected."),
-        ("host", "memory_percent", "56", "Processors and memory take 101 % of the cost together"),
+        ("host", "memory_percent", "56", "Processors and memory take 101 percent of the cost together"),
         ("host", "hour_factor", "0.5", "An hour costs 1 to 10 times its part of a month."),
         ("prices", "type_S1.SMALL1_month", "-5", "-5 is not right: a number with at most 2 decimals is expected."),
         ("prices", "disk_hour", "<script>", "<script> is not right"),

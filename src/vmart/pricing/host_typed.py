@@ -36,7 +36,7 @@ def host(said: Mapping[str, Any]) -> Host:
     cpu, memory = whole(said, "cpu_percent", 0, 100), whole(said, "memory_percent", 0, 100)
     if cpu + memory > 100:
         raise InvalidValue(
-            "Processors and memory take {sum} % of the cost together; 100 % is all of it.",
+            "Processors and memory take {sum} percent of the cost together; all of it is 100.",
             field="memory_percent", sum=cpu + memory,
         )  # fmt: skip
     factor = decimal(said, "hour_factor", 2)

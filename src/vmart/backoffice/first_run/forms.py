@@ -112,7 +112,7 @@ class Cost(Question):
         _("Each thread is sold so often"), _("Most machines idle most of the time: 4 is usual, 1 is for heavy work.")
     )
     fill_percent = _number(_("Sold in an ordinary month, %"), _("Nobody sells all of it: 70 is careful."))
-    margin_percent = _number(_("Margin, % of the price"), _("What is left of a price when the host is paid."))
+    margin_percent = _number(_("Margin, in percent of the price"), _("What is left of a price when the host is paid."))
     cpu_percent = _number(_("Part of the cost that processors bear, %"))
     memory_percent = _number(_("Part of the cost that memory bears, %"), _("Disks bear the rest."))
     line_month = _number(_("Cost of the line to the internet a month"), "", "decimal")
