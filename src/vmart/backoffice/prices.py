@@ -61,12 +61,10 @@ def priced(document: Mapping[str, Any]) -> dict[str, tuple[catalog_text.Path, De
             for name in per:
                 if name in price:
                     found[f"{kind}.{code}.{name}"] = (BOOK, kind, code, name), Decimal(price[name])
-    for per in ("month", "hour"):
-        if len(book["bandwidth"][per]) == 1:
-            found[f"bandwidth.{per}"] = (
-                (BOOK, "bandwidth", per, 0, "price"),
-                Decimal(book["bandwidth"][per][0]["price"]),
-            )
+    for when in ("month", "hour"):
+        steps = book["bandwidth"][when]
+        if len(steps) == 1:
+            found[f"bandwidth.{when}"] = (BOOK, "bandwidth", when, 0, "price"), Decimal(steps[0]["price"])
     return found | {name: ((BOOK, name), Decimal(book[name])) for name in _ALONE if name in book}
 
 

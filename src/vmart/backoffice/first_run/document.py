@@ -21,7 +21,7 @@ IMAGES = {
     "debian-13": {"public_id": "img-db13q2m9", "recipe": "debian-13", "os_name": "Debian 13 64-bit", **_DEBIAN},
 }  # what this shop builds by itself out of Debian's packages
 BOOK_FROM = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)  # the first book holds at once
-_EXAMPLES = [ipaddress.ip_network(cidr) for cidr in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
+_EXAMPLES = [ipaddress.IPv4Network(cidr) for cidr in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
 _EXAMPLE_NOTE = {
     "en": "A documentation network. It is reachable from the host of the shop only.",
     "zh": "文档专用网段，仅能从商店所在主机访问。",
@@ -118,7 +118,7 @@ def _pools(said: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _book(answers: Mapping[str, Mapping[str, Any]], costs: Host) -> dict[str, Any]:
     currency = answers["name"]["currency"]
-    said = prices(costs, currency) | answers["prices"]
+    said = {**prices(costs, currency), **answers["prices"]}
     month = exponent(currency)
     types = {
         code: {"month": decimal(said, f"type_{code}_month", month), "hour": decimal(said, f"type_{code}_hour", 8)}
