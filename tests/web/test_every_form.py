@@ -45,6 +45,8 @@ READ = {
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",
     "seller_zone", "console", "machine_console",
+    "seller_first_run_begin", "seller_first_run_file", "seller_trial", "seller_trial_progress", "seller_catalog",
+    "seller_catalog_file", "seller_catalog_file_of",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his sessions,
 # his address, his second factor.
@@ -56,6 +58,8 @@ NO_ACCOUNTS = {
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn",
+    "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
+    "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py
 }  # fmt: skip
 
 
@@ -530,8 +534,8 @@ def test_who_sent_it_is_told(sent: Sent, name: str, kind: str) -> None:
 def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
     named = {
         "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
-        "machine_live": [sent.machine], "machine_console": [sent.machine],
-        "seller_customer": [sent.buyer.account_id], "payment_state": [1],
+        "machine_live": [sent.machine], "machine_console": [sent.machine], "machine_another": [sent.machine],
+        "seller_customer": [sent.buyer.account_id], "payment_state": [1], "seller_catalog_file_of": [1],
         "seller_zone": [ZONE], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer

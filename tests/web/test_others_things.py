@@ -159,6 +159,12 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_quotas": CUSTOMER,
     "seller_zone": [lambda has: {"code": has.zone}],
     "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],
+    "brand_style": [lambda _: {"kept": "0" * 16}],
+    "brand_logo": [lambda _: {"kept": "0" * 16}],
+    "brand_icon": [lambda _: {"kept": "0" * 16}],
+    "seller_first_run": [lambda _: {"step": "name"}],
+    "seller_trial_act": [lambda _, act=act: {"act": act} for act in ("buy", "end")],
+    "seller_catalog_file_of": [lambda has: {"applied": has.operation}],
     "first_operator": [lambda _: {"token": "a"}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }

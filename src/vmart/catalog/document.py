@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from vmart import engines
+from vmart.catalog.brand import Brand
 from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 from vmart.kernel.networks import network6
 
@@ -139,6 +140,7 @@ class Zone(_Part):
     address_pools: tuple[AddressPool, ...] = ()
     ipv6_prefix: str | None = None
     on_sale: bool = True
+    vcpu_overcommit: int = Field(default=16, ge=1, le=64)  # so often each thread of a host is sold
 
     @field_validator("ipv6_prefix")
     @classmethod
@@ -251,6 +253,7 @@ class CatalogDocument(_Part):
     """A whole catalog file. ``price_book`` is read by pricing, ``policy`` by policy."""
 
     format: Literal[1]
+    shop: Brand | None = None
     regions: tuple[Region, ...] = Field(min_length=1)
     families: tuple[Family, ...] = Field(min_length=1)
     instance_types: tuple[InstanceType, ...] = Field(min_length=1)

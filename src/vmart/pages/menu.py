@@ -89,7 +89,9 @@ GROUPS = (
         (
             Entry("seller", _("Today"), "calendar-event"),
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
-            Entry("seller_checklist", _("Checklist"), "list-check"),
+            Entry("seller_catalog", _("Catalog"), "list-details", ("seller_prices",)),
+            Entry("seller_shop", _("Your shop"), "building-store"),
+            Entry("seller_checklist", _("Checklist"), "list-check", ("seller_first_run", "seller_trial")),
         ),
         of_staff=True,
     ),
