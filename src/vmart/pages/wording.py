@@ -460,6 +460,7 @@ QUOTAS = {
     "disks_per_zone": _("Disks of their own a zone"),
     "addresses_per_region": _("Elastic public addresses a region"),
     "packages_per_region": _("Bandwidth packages a region"),
+    "alarms": _("Alarms"),
     "images_per_region": _("Images of its own a region"),
     "snapshots_per_region": _("Snapshots a region"),
     "snapshot_policies_per_region": _("Snapshot policies a region"),

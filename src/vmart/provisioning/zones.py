@@ -14,6 +14,7 @@ from vmart.engines.contract import (
     ImageSpec,
     ImageStatus,
     MemberCapacity,
+    Metrics,
     Rescues,
     Snapshots,
 )
@@ -58,7 +59,7 @@ def check(zone: str) -> bool:
     seen = {
         "pools": _pools(row, members), "disks": isinstance(engine, Disks),
         "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
-        "rescue": isinstance(engine, Rescues) and capabilities.rescue,
+        "rescue": isinstance(engine, Rescues) and capabilities.rescue, "metrics": isinstance(engine, Metrics),
     }  # fmt: skip
     seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
     seen["imports"] = list(capabilities.imports) if isinstance(engine, Images) else []

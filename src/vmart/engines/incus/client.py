@@ -101,9 +101,16 @@ class IncusClient:
             except (AttributeError, TypeError):
                 pass
 
-    def get(self, path: str, **parameters: object) -> Any:
+    def get(self, path: str, /, *, limit_s: float | None = None, **parameters: object) -> Any:
         """The ``metadata`` of a GET; raises IncusError, EngineError."""
-        return self._exchange("GET", path, None, parameters)["metadata"]
+        return self._exchange("GET", path, None, parameters, limit_s)["metadata"]
+
+    def text(self, path: str, *, limit_s: float) -> str:
+        """What a GET says that answers in plain text; raises IncusError, EngineError."""
+        response = self._raw("GET", path, {"project": self.project}, limit_s)
+        if response.status_code != 200:
+            self._read(response)
+        return response.text
 
     def find(self, path: str, **parameters: object) -> Any | None:
         """The same, or None where there is nothing."""
