@@ -99,7 +99,7 @@ def ensure_partitions(now: dt.datetime) -> list[str]:
 
 def drop_old(now: dt.datetime) -> list[str]:
     """Drop the partitions whose time is over; their names. What the default has of that time is deleted."""
-    dropped = []
+    dropped: list[str] = []
     for table, parts in PARTITIONED.items():
         if parts.kept_days is not None:
             dropped += _drop(table, parts, now - dt.timedelta(days=parts.kept_days))

@@ -28,7 +28,7 @@ class Reading(models.Model):
         db_table = "monitoring_reading"
 
 
-class Real(models.FloatField):
+class Real(models.FloatField):  # type: ignore[type-arg]
     """Four bytes: seven digits are more than an engine knows of a minute."""
 
     def db_type(self, connection: object) -> str:

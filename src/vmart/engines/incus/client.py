@@ -101,8 +101,12 @@ class IncusClient:
             except (AttributeError, TypeError):
                 pass
 
-    def get(self, path: str, /, *, limit_s: float | None = None, **parameters: object) -> Any:
+    def get(self, path: str, **parameters: object) -> Any:
         """The ``metadata`` of a GET; raises IncusError, EngineError."""
+        return self._exchange("GET", path, None, parameters)["metadata"]
+
+    def get_within(self, limit_s: float, path: str, **parameters: object) -> Any:
+        """The same, given up after so many seconds."""
         return self._exchange("GET", path, None, parameters, limit_s)["metadata"]
 
     def text(self, path: str, *, limit_s: float) -> str:

@@ -70,7 +70,7 @@ class Used:
         return found
 
     def _full(self, names: Collection[str]) -> dict[str, Json]:
-        listed = self._client.get("/1.0/instances", recursion=2, limit_s=LIMIT_S)
+        listed = self._client.get_within(LIMIT_S, "/1.0/instances", recursion=2)
         return {found["name"]: found for found in listed if found["name"] in names and found.get("state")}
 
 
