@@ -55,7 +55,8 @@ from vmart.worker.models import Operation
 CUSTOMERS = {
     "home": 3, "overview": 8,
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
-    "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
+    "machines": 4, "machine": 23, "machine_live": 21, "machine_monitoring": 5, "alarms": 5,
+    "machine_stop": 5, "machine_end": 13,
     "keys": 3, "networks": 4, "api_keys": 3, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
@@ -84,6 +85,7 @@ CUSTOMERS = {
     "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
+    "alarm_delete",
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare",
@@ -214,6 +216,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_tags",
                 "machine_groups",
                 "machine_planned_end",
+                "machine_monitoring",
                 "machine_window",
             ],
             (running.public_id,),
