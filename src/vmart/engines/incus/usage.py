@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from vmart.engines.contract import Usage
-from vmart.engines.incus.client import IncusClient, Json
-from vmart.engines.incus.records import LAST_USED
+from vmart.engines.incus.client import IncusClient, Json, path_of
+from vmart.engines.incus.records import LAST_USED, instant
 from vmart.kernel import clock
 
 LIMIT_S = 20.0
 FULL_EACH = 5
+_CACHED = dt.timedelta(seconds=10)  # the server says again what it counted up to 8 seconds ago
 _IDLE = ("idle", "iowait", "steal")  # virtual machines tell these too
 _LINE = re.compile(r"^incus_([A-Za-z_]+)\{(.*)\} ([0-9.eE+-]+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -58,7 +59,10 @@ class Used:
             read_at = clock.wall()
         found = []
         for name, record in running.items():
-            one = of_metrics(name, told.get(name)) or of_state(name, full.get(name))
+            if _is_just_on(record, read_at):  # what metrics say may be of the boot before
+                one = of_state(name, self._state(name))
+            else:
+                one = of_metrics(name, told.get(name)) or of_state(name, full.get(name))
             if one is not None:
                 used, total = self._disks.get(name, (None, None))
                 found.append(
@@ -68,6 +72,9 @@ class Used:
                     )
                 )  # fmt: skip
         return found
+
+    def _state(self, name: str) -> Json:
+        return {"state": self._client.find(path_of("instances", name, "state"))}
 
     def _full(self, names: Collection[str]) -> dict[str, Json]:
         listed = self._client.get_within(LIMIT_S, "/1.0/instances", recursion=2)
@@ -87,6 +94,11 @@ def read(text: str) -> dict[str, dict[str, float]]:
         of_one = found[said["name"]]
         of_one[what] = of_one.get(what, 0.0) + float(value)
     return found
+
+
+def _is_just_on(record: Mapping[str, Any], now: dt.datetime) -> bool:
+    booted_at = instant(str(record.get(LAST_USED, "")))
+    return booted_at is not None and booted_at > now - _CACHED
 
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
