@@ -24,6 +24,7 @@ incus_disk_read_bytes_total{{device="sdb",{NAMED}}} 1.048576e+06
 incus_disk_writes_completed_total{{device="sda",{NAMED}}} 7
 incus_memory_MemAvailable_bytes{{{NAMED}}} 5.19081984e+08
 incus_memory_MemTotal_bytes{{{NAMED}}} 5.36870912e+08
+incus_memory_Shmem_bytes{{{NAMED}}} 1000
 incus_network_receive_bytes_total{{device="lo",{NAMED}}} 1000
 incus_network_receive_bytes_total{{device="eth0",{NAMED}}} 20
 incus_network_receive_bytes_total{{device="eth1",{NAMED}}} 3
@@ -73,9 +74,11 @@ def test_metrics_are_summed_over_cpus_disks_and_interfaces() -> None:
         1_750_000_000, 4096 + 1_048_576, 7, None,
     )  # fmt: skip
     assert (found.received_bytes, found.sent_packets, found.sent_bytes) == (23, 11, None)
-    assert (found.memory_bytes, found.memory_total_bytes) == (17_788_928, 536_870_912)
+    assert (found.memory_bytes, found.memory_total_bytes) == (17_789_928, 536_870_912)
     assert usage.of_metrics("ins-b", usage.read(TEXT)["ins-b"]) is None  # nothing is said of its CPU
     assert usage.read("no metrics") == {}
+    virtual = usage.of_metrics("ins-a", usage.read(TEXT.replace('"container"', '"virtual-machine"'))["ins-a"])
+    assert virtual is not None and virtual.memory_bytes == 17_788_928
 
 
 def test_a_server_is_asked_once_for_all_and_each_fifth_time_for_disks() -> None:

@@ -22,22 +22,20 @@ def _later(engine: Engine, name: str) -> Usage:
     return _of(engine, name)
 
 
-def _busy(before: Usage, after: Usage) -> float:
-    """Share of one CPU."""
-    return (after.cpu_ns - before.cpu_ns) / ((after.read_at - before.read_at).total_seconds() * 1e9)
-
-
-def test_a_busy_loop_takes_all_of_its_one_cpu_and_no_more(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+def test_a_busy_loop_takes_what_its_one_cpu_gives_and_no_more(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
+    """Of two loops, which say themselves what they had: less than all of one CPU where others use the host too."""
     spec = make_spec()
     engine.ensure_present(spec)
-    idle = _later(engine, spec.name)
-    loop = "timeout 60 sh -c 'while :; do :; done'"
-    lab.inside(spec.name, f'setsid sh -c "({loop}) & ({loop}) &" < /dev/null > /dev/null 2>&1')
-    began = _later(engine, spec.name)
+    before = _later(engine, spec.name)
+    loop = "timeout 12 sh -c 'while :; do :; done'"
+    said = lab.inside(spec.name, f"{loop} & {loop} & wait; times").stdout.splitlines()[-1]
+    had_s = sum(60 * float(part.split("m")[0]) + float(part.split("m")[1].rstrip("s")) for part in said.split())
     after = _later(engine, spec.name)
-    assert 0.5 < _busy(began, after) < 1.2  # two loops of a machine with one CPU, on a host that others use too
-    assert idle.cpu_ns < began.cpu_ns < after.cpu_ns
-    assert (idle.epoch, after.memory_total_bytes) == (after.epoch, 512 * MIB)
+    counted_s = (after.cpu_ns - before.cpu_ns) / 1e9
+    assert 1 < had_s < 13  # of 24 s that two loops would take of two CPUs
+    assert had_s * 0.95 < counted_s < had_s + 5  # and what its system takes
+    assert counted_s <= 1.05 * (after.read_at - before.read_at).total_seconds()
+    assert (before.epoch, after.memory_total_bytes) == (after.epoch, 512 * MIB)
 
 
 def test_bytes_memory_and_disk_are_counted(engine: Engine, lab: Lab, make_spec: MakeSpec) -> None:
@@ -46,12 +44,12 @@ def test_bytes_memory_and_disk_are_counted(engine: Engine, lab: Lab, make_spec: 
     engine.ensure_present(other)
     before = _later(engine, spec.name)
     lab.inside(
-        spec.name, f"head -c {64 * MIB} /dev/zero > /dev/shm/held; head -c {128 * MIB} /dev/urandom > /root/b; sync"
+        spec.name, f"head -c {128 * MIB} /dev/zero > /dev/shm/held; head -c {128 * MIB} /dev/urandom > /root/b; sync"
     )
     lab.inside(spec.name, f"ping -q -c 20 -i 0.1 -s 1400 {other.private_ip} > /dev/null")
     after = _later(engine, spec.name)
-    assert before.memory_bytes is not None and after.memory_bytes is not None
-    assert 48 * MIB < after.memory_bytes - before.memory_bytes < 128 * MIB  # what is in memory, not what was read
+    assert after.memory_bytes is not None
+    assert 128 * MIB < after.memory_bytes < 200 * MIB  # what it holds, and not the cache of what it wrote
     assert before.sent_bytes is not None and after.sent_bytes is not None
     assert before.received_packets is not None and after.received_packets is not None
     assert after.sent_bytes - before.sent_bytes >= 20 * 1400

@@ -109,9 +109,10 @@ class Chores:
                 evaluated = minute
                 roll_up.until_now()
                 evaluate.at(minute)
-            mails.send()
+                mails.send()
             if not looked or clock.monotonic() - looked > _CHECK_S:
                 reclaim.for_price()
+                mails.send()  # what a server did not take before
                 looked = clock.monotonic()
             if not last or clock.monotonic() - last > _DAILY_S:
                 ensure_partitions(clock.now())

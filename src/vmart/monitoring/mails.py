@@ -6,11 +6,10 @@ alarms has it in any case. A server that takes no mail is asked again for an hou
 
 import datetime as dt
 import logging
-import smtplib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -20,6 +19,9 @@ from vmart.kernel import clock, db
 from vmart.monitoring.metrics import METRICS
 from vmart.monitoring.models import Alarm, AlarmNotice, State
 from vmart.monitoring.words import metric_title
+
+if TYPE_CHECKING:
+    from django.core.mail import EmailMessage
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def _send_next() -> bool:
     try:
         if owners:
             _mail(notice, owners).send()
-    except (OSError, smtplib.SMTPException) as error:
+    except OSError as error:  # SMTP's own among them
         log.warning("the mail of an alarm did not leave: %s", error)
         AlarmNotice.objects.filter(pk=notice.pk).update(begun_at=None)
         return False
@@ -66,7 +68,9 @@ def _owners(alarm: Alarm) -> list[str]:
     return list(owners.order_by("id").values_list("user__email", flat=True))
 
 
-def _mail(notice: AlarmNotice, owners: Sequence[str]) -> EmailMessage:
+def _mail(notice: AlarmNotice, owners: Sequence[str]) -> "EmailMessage":
+    from django.core.mail import EmailMessage  # only who sends one loads it
+
     alarm, machine = notice.alarm, Instance.objects.get(pk=notice.instance_id)
     with translation.override(alarm.language):
         said = {

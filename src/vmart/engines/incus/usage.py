@@ -30,7 +30,7 @@ _COUNTED = {
     "network_receive_bytes_total": "received_bytes", "network_transmit_bytes_total": "sent_bytes",
     "network_receive_packets_total": "received_packets", "network_transmit_packets_total": "sent_packets",
     "memory_MemTotal_bytes": "memory_total_bytes", "memory_MemAvailable_bytes": "available",
-    "cpu_seconds_total": "cpu_s",
+    "memory_Shmem_bytes": "shared", "cpu_seconds_total": "cpu_s",
 }  # fmt: skip
 _COUNTERS = {
     "received_bytes": "bytes_received", "sent_bytes": "bytes_sent", "received_packets": "packets_received",
@@ -91,6 +91,8 @@ def read(text: str) -> dict[str, dict[str, float]]:
         said = dict(_LABEL.findall(labels))
         if said.get("mode") in _IDLE or said.get("device") == "lo" or "name" not in said:
             continue
+        if what == "shared" and said.get("type") != "container":
+            continue  # the kernel of a virtual machine does not call it available itself
         of_one = found[said["name"]]
         of_one[what] = of_one.get(what, 0.0) + float(value)
     return found
@@ -110,8 +112,9 @@ def of_metrics(name: str, told: Mapping[str, float] | None) -> Usage | None:
         return None
     whole = {what: int(value) for what, value in told.items()}
     total, available = whole.pop("memory_total_bytes", None), whole.pop("available", None)
+    shared = whole.pop("shared", 0)  # files in memory, which the server takes for cache
     whole.pop("cpu_s")
-    used = max(0, total - available) if total is not None and available is not None else None
+    used = max(0, total - available + shared) if total is not None and available is not None else None
     return Usage(name, "", _NEVER, round(told["cpu_s"] * 1e9), used, total, **whole)
 
 

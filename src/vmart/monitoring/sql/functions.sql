@@ -70,13 +70,16 @@ BEGIN
 END $$;
 
 -- Means of the minutes of [_from, _to) over each _step of them.
-CREATE FUNCTION fn.monitoring_means(_from timestamptz, _to timestamptz, _step interval) RETURNS SETOF monitoring_minute
+CREATE FUNCTION fn.monitoring_means(_from timestamptz, _to timestamptz, _step interval) RETURNS TABLE (
+  instance_id bigint, at timestamptz, cpu_percent real, memory_percent real, memory_mib real, disk_percent real,
+  disk_mib real, disk_read_bytes real, disk_written_bytes real, disk_reads real, disk_writes real, received_bytes real,
+  sent_bytes real, received_packets real, sent_packets real, public_sent_bytes real)
 LANGUAGE sql STABLE AS $$
-  SELECT instance_id, date_bin(_step, at, 'epoch'), avg(cpu_percent)::real, avg(memory_percent)::real,
+  SELECT m.instance_id, date_bin(_step, m.at, 'epoch'), avg(cpu_percent)::real, avg(memory_percent)::real,
          avg(memory_mib)::real, avg(disk_percent)::real, avg(disk_mib)::real, avg(disk_read_bytes)::real,
          avg(disk_written_bytes)::real, avg(disk_reads)::real, avg(disk_writes)::real, avg(received_bytes)::real,
          avg(sent_bytes)::real, avg(received_packets)::real, avg(sent_packets)::real, avg(public_sent_bytes)::real
-  FROM monitoring_minute WHERE at >= _from AND at < _to GROUP BY 1, 2
+  FROM monitoring_minute m WHERE m.at >= _from AND m.at < _to GROUP BY 1, 2
 $$;
 
 -- From when on a period's means are not rolled up yet: not before minutes of a day ago, which are all there.
