@@ -32,7 +32,7 @@ def test_a_busy_loop_takes_what_its_one_cpu_gives_and_no_more(engine: Engine, la
     had_s = sum(60 * float(part.split("m")[0]) + float(part.split("m")[1].rstrip("s")) for part in said.split())
     after = _later(engine, spec.name)
     counted_s = (after.cpu_ns - before.cpu_ns) / 1e9
-    assert 1 < had_s < 13  # of 24 s that two loops would take of two CPUs
+    assert 0.2 < had_s < 13  # of 24 s that two loops would take of two CPUs
     assert had_s * 0.95 < counted_s < had_s + 5  # and what its system takes
     assert counted_s <= 1.05 * (after.read_at - before.read_at).total_seconds()
     assert (before.epoch, after.memory_total_bytes) == (after.epoch, 512 * MIB)

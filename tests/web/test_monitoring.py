@@ -119,9 +119,7 @@ def test_an_alarm_is_made_shown_and_deleted(visitor: Visitor, world: World, test
     assert f"{told} No data" in _text(visitor.get("/alarms/"))
     world.use(machine.public_id, cpu_percent=90)
     _walk(test_clock, 2)
-    assert f"{told} Alarm at 1 machine since 2026-03-10 10:01:00 {machine.public_id}" in _text(
-        visitor.get("/alarms/")
-    )
+    assert f"{told} Alarm at 1 machine since 2026-03-10 10:01:00 {machine.public_id}" in _text(visitor.get("/alarms/"))
     world.use(machine.public_id, cpu_percent=10)
     _walk(test_clock, 2)
     assert f"{told} All is well" in _text(visitor.get("/alarms/"))

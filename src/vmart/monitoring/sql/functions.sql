@@ -29,7 +29,7 @@ BEGIN
                 _public_sent)
       AS line (name, epoch, read_at, cpu_ns, memory, memory_total, disk, disk_total, disk_read, disk_written, reads,
                writes, received, sent, in_packets, out_packets, public_sent)
-    JOIN instances_instance i ON i.public_id = line.name AND i.zone_id = _zone AND i.state <> 'GONE'
+    JOIN fn.instances_there() AS i ON i.public_id = line.name AND i.zone_id = _zone
     LEFT JOIN monitoring_reading r ON r.instance_id = i.id
   ), used AS (
     SELECT told.*, fn.monitoring_rate(cpu_ns, cpu_before, anew, seconds) / (vcpu * 1e7) AS cpu_percent FROM told
@@ -126,7 +126,7 @@ BEGIN
     INSERT INTO monitoring_rolled (seconds, until) VALUES (3600, hour)
     ON CONFLICT (seconds) DO UPDATE SET until = excluded.until;
     DELETE FROM monitoring_reading r WHERE NOT EXISTS (
-      SELECT FROM instances_instance i WHERE i.id = r.instance_id AND i.state <> 'GONE');
+      SELECT FROM fn.instances_there() AS i WHERE i.id = r.instance_id);
   END IF;
   RETURN made;
 END $$;
@@ -168,11 +168,11 @@ DECLARE told int;
 BEGIN
   WITH target AS MATERIALIZED (
     SELECT a.id AS alarm, i.id AS machine, a.metric, a.comparison, a.threshold, a.minutes
-    FROM monitoring_alarm a JOIN instances_instance i ON i.account_id = a.account_id AND i.state <> 'GONE'
-    WHERE CASE WHEN jsonb_array_length(a.instance_ids) > 0 THEN a.instance_ids @> to_jsonb(i.public_id::text)
+    FROM monitoring_alarm a JOIN fn.instances_there() AS i ON i.account_id = a.account_id
+    WHERE CASE WHEN jsonb_array_length(a.instance_ids) > 0 THEN a.instance_ids @> to_jsonb(i.public_id)
                WHEN a.tag_key <> '' THEN EXISTS (
-                 SELECT FROM tags_tag t WHERE t.kind = 'instance' AND t.resource_id = i.public_id
-                   AND t.key = a.tag_key AND t.value = a.tag_value AND t.to_at IS NULL)
+                 SELECT FROM fn.tags_had('instance') AS t
+                 WHERE t.resource_id = i.public_id AND t.key = a.tag_key AND t.value = a.tag_value)
                ELSE true END
   ), stands AS MATERIALIZED (
     SELECT t.alarm, t.machine, coalesce(s.state, 'NO_DATA') AS before, seen.latest,
