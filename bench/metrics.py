@@ -22,8 +22,8 @@ INSERT INTO machine (name, member, power, subnet, private_ip, booted_at, on_sinc
 VALUES (?, 'sim-1', 'running', 's', ?, ?, ?, 2, 4096, 'debian-12', 'bench')
 """
 _ALARMS = """
-INSERT INTO monitoring_alarm (public_id, account_id, name, metric, comparison, threshold, minutes, instance_ids, tag_key,
-                              tag_value, language, created_at)
+INSERT INTO monitoring_alarm (public_id, account_id, name, metric, comparison, threshold, minutes, instance_ids,
+                              tag_key, tag_value, language, created_at)
 SELECT 'alarm-b' || row_number() OVER (), account_id, 'bench', 'cpu_percent', '>', 30, 5, '[]', '', '', 'en', now()
 FROM (SELECT account_id FROM instances_instance GROUP BY 1 ORDER BY count(*) DESC LIMIT %s) AS a
 """
@@ -38,9 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--machines", type=int, default=10_000)
     parser.add_argument("--minutes", type=int, default=65)
-    parser.add_argument(
-        "--alarms", type=int, default=20, help="rules, each of all machines of an account"
-    )
+    parser.add_argument("--alarms", type=int, default=20, help="rules, each of all machines of an account")
     parser.add_argument("--most", type=float, default=20.0, help="percent of one core")
     options = parser.parse_args()
     options.large, options.small, options.churn = options.machines // 4, options.machines // 100, 0.0

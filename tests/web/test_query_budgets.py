@@ -74,7 +74,7 @@ CUSTOMERS = {
     "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
-    "quotas": 14, "packages": 3, "package_buy": 2, "package": 5,
+    "quotas": 15, "packages": 3, "package_buy": 2, "package": 5,
     "package_tags": 4, "package_bandwidth": 3, "package_add": 3, "package_remove": 3, "package_delete": 3,
     "addresses": 3, "address_buy": 3, "address": 6, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
