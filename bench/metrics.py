@@ -83,7 +83,8 @@ def _run(shop: Shop, options: argparse.Namespace) -> dict[str, Any]:
         "core_percent": round(sum(a_minute.values()) / 60 * 100, 1), "notices": told,
         "bytes_a_row": {name: round(sizes[name] / rows[name]) for name in sizes if rows[name]},
         "rows_a_day": options.machines * (1440 + 288 + 24),
-        "wrong": int(kept != options.machines * options.minutes) + int(rows["monitoring_five"] != options.machines * ((options.minutes - 1) // 5)),
+        "wrong": int(kept != options.machines * options.minutes)
+        + int(rows["monitoring_five"] != options.machines * ((options.minutes - 1) // 5)),
     }  # fmt: skip
 
 
