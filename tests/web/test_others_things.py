@@ -93,6 +93,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_live": MACHINE,
     "machine_monitoring": MACHINE,
     "alarm_delete": [lambda has: {"public_id": has.alarm}],
+    "machine_another": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
     "machine_window": MACHINE,

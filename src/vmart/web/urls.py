@@ -229,6 +229,7 @@ urlpatterns = [
     path("machines/<machine:public_id>/monitoring/", monitoring.machine, name="machine_monitoring"),
     path("alarms/", monitoring.listing, name="alarms"),
     path("alarms/<alarm:public_id>/delete/", monitoring.delete, name="alarm_delete"),
+    path("machines/<machine:public_id>/another/", purchase.another, name="machine_another"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/bandwidth/", changes.bandwidth_page, name="machine_bandwidth"),
     path("machines/<machine:public_id>/bandwidth/window/", changes.window_page, name="machine_window"),
