@@ -24,7 +24,7 @@ CUSTOMERS = [
     "/overview/", "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
     "{machine}rescue/", "{machine}leave-rescue/", "{machine}console/", "/console/",
-    "{machine}network/", "{machine}host-name/",
+    "{machine}network/", "{machine}host-name/", "{machine}monitoring/", "{machine}monitoring/?span=30d", "/alarms/",
     "{machine}bandwidth/",
     "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",

@@ -19,6 +19,8 @@ from tests.web.second_factor import show_again, stored_passkey
 from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
 from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.monitoring import alarms
+from vmart.monitoring.alarms import Wanted as WantedAlarm
 from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.create import NewDisks, create
@@ -60,6 +62,7 @@ class Things:
     disk: str = "disk-00000000"
     snapshot: str = "snap-00000000"
     policy: str = "asp-00000000"
+    alarm: str = "alarm-00000000"
     image: str = "img-00000000"
     eip: str = "eip-00000000"
     package: str = "bwp-00000000"
@@ -88,6 +91,8 @@ NAMED: dict[str, list[Arguments]] = {
     "order_passwords": ORDERS,
     "machine": MACHINE,
     "machine_live": MACHINE,
+    "machine_monitoring": MACHINE,
+    "alarm_delete": [lambda has: {"public_id": has.alarm}],
     "machine_another": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
@@ -246,6 +251,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         disk=(disk := own_disk(visitor)),
         snapshot=own_snapshot(visitor, disk),
         policy=own_policy(visitor, disk),
+        alarm=alarms.create(by(visitor.account_id), WantedAlarm("busy", "cpu_percent", ">", 80, 5)).public_id,
         image=own_image(visitor),
         payment=Payment.objects.get().id,
         operation=operation.id,

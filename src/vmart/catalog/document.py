@@ -221,6 +221,7 @@ class Quotas(_Part):
     disks_per_zone: int = Field(default=200, ge=0, le=INT32_MAX)
     addresses_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
     packages_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
+    alarms: int = Field(default=20, ge=0, le=1000)  # each is evaluated once a minute at all its machines
     images_per_region: int = Field(default=10, ge=0, le=INT32_MAX)
     snapshots_per_region: int = Field(default=200, ge=0, le=INT32_MAX)
     snapshot_policies_per_region: int = Field(default=30, ge=0, le=INT32_MAX)
@@ -238,7 +239,7 @@ class Quotas(_Part):
             "images_per_region": self.images_per_region, "packages_per_region": self.packages_per_region,
             "snapshots_per_region": self.snapshots_per_region,
             "snapshot_policies_per_region": self.snapshot_policies_per_region,
-            "spot_per_zone": self.spot_per_zone,
+            "spot_per_zone": self.spot_per_zone, "alarms": self.alarms,
         }  # fmt: skip
 
 

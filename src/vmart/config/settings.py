@@ -30,7 +30,7 @@ ROOMS = [
     "kernel", "events", "worker", "customers", "catalog", "policy", "subscriptions", "instances", "network", "storage",
     "security", "ledger", "pricing", "placement", "metering", "bills", "tags", "provisioning", "orders",
     "launch_templates", "consoles",
-    "payments", "settlement", "listings", "pages", "api", "backoffice", "web",
+    "payments", "settlement", "monitoring", "listings", "pages", "api", "backoffice", "web",
 ]  # fmt: skip
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -10,7 +10,7 @@ from vmart.kernel.errors import Refused
 MACHINE, ORDER, KEY_PAIR, API_KEY, PAYMENT, ACCOUNT = "machine", "order", "key_pair", "api_key", "payment", "account"
 LAUNCH_TEMPLATE, PLACEMENT_GROUP, VPC, SUBNET = "launch_template", "placement_group", "vpc", "subnet"
 DISK, SECURITY_GROUP, ADDRESS, SNAPSHOT, IMAGE = "disk", "security_group", "address", "snapshot", "own_image"
-SNAPSHOT_POLICY, PACKAGE = "snapshot_policy", "package"
+SNAPSHOT_POLICY, PACKAGE, ALARM = "snapshot_policy", "package", "alarm"
 
 
 def write(
