@@ -35,7 +35,7 @@ from vmart.kernel import clock
 
 django.setup()
 
-from tests.support.database import Databases, run_folder
+from tests.support.database import Databases, guard, run_folder
 
 hypothesis.settings.register_profile("vmart", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("vmart")
@@ -44,13 +44,19 @@ hypothesis.settings.load_profile("vmart")
 # uses the real engine of this machine.
 _GROUPS = {"browser": "running_shop", "clients": "running_shop", "journeys": "running_shop"}
 
+# Where VMART_TEST_MONEY_POSTGRES names programs of an older PostgreSQL, these rooms are tested on it.
+_MONEY = {"ledger", "orders", "settlement"}
+
 _databases = Databases(os.environ.get("PYTEST_XDIST_WORKER", "w"))
+_of_money = _databases
+if older := os.environ.get("VMART_TEST_MONEY_POSTGRES"):
+    _of_money = Databases(_databases.worker, older, "money")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     run_folder()  # also tells the worker processes, started later, which run they belong to
     refuse_internet()
-    _databases.guard()
+    guard(_databases, _of_money)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -60,11 +66,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _room(path: Path) -> str:
+    here = Path(__file__).parent
+    return path.relative_to(here).parts[0] if here in path.parents else ""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        room = item.path.relative_to(here).parts[0] if here in item.path.parents else ""
+        room = _room(item.path)
         shared = "lab" if item.get_closest_marker("lab") else _GROUPS.get(room)
         if shared:
             item.add_marker(pytest.mark.xdist_group(shared))
@@ -89,26 +99,29 @@ def test_clock() -> BusinessClock:
     return fixed
 
 
-def _lend(kind: str) -> Iterator[Databases]:
-    _databases.use(kind)
-    _databases.allowed = True
+def _lend(kind: str, request: pytest.FixtureRequest) -> Iterator[Databases]:
+    lent, other = (_of_money, _databases) if _room(request.path) in _MONEY else (_databases, _of_money)
+    if other is not lent:
+        other.leave()
+    lent.use(kind)
+    lent.allowed = True
     try:
-        yield _databases
+        yield lent
     finally:
-        _databases.restore()
-        _databases.allowed = False
+        lent.restore()
+        lent.allowed = False
 
 
 @pytest.fixture
-def db() -> Iterator[Databases]:
+def db(request: pytest.FixtureRequest) -> Iterator[Databases]:
     """The migrated, empty database; commits are real, and undone after the test."""
-    yield from _lend("plain")
+    yield from _lend("plain", request)
 
 
 @pytest.fixture
-def shop(test_clock: BusinessClock) -> Iterator[Databases]:
+def shop(test_clock: BusinessClock, request: pytest.FixtureRequest) -> Iterator[Databases]:
     """The database with the demo catalog applied, on a standing clock; undone after the test."""
-    yield from _lend("shop")
+    yield from _lend("shop", request)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,11 @@ def test_every_setting_by_environment_is_documented() -> None:
     read = _named(*(ROOT / "src/vmart").rglob("*.py"), *(file for file in (ROOT / "bin").iterdir()))
     told = _named(ROOT / "README.md", *(ROOT / "docs/operate").glob("*.md"))
     assert read - told == _OURS
-    assert told - read <= {"VMART_STRIPE", "VMART_TEST_POSTGRES"}  # a family's name; what bin/test passes on
+    assert told - read <= {
+        "VMART_STRIPE",
+        "VMART_TEST_MONEY_POSTGRES",
+        "VMART_TEST_POSTGRES",
+    }  # a family's name; of tests
 
 
 def test_every_page_of_the_operators_is_linked_from_the_first() -> None:

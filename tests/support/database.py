@@ -1,4 +1,5 @@
-"""Databases of the tests: one server a run, migrated templates, a clone for each test process.
+"""Databases of the tests: a server a run, migrated templates, a clone for each test process. Where
+VMART_TEST_MONEY_POSTGRES names programs of another PostgreSQL, the tests of money have a second server, of those.
 
 Tests commit for real. After each test ``test_seed.restore()`` (restore.sql) empties what the test
 filled and puts back what migrations or the catalog had put there; ids go on counting. A *scene* is what many
@@ -41,8 +42,9 @@ def run_folder() -> Path:
 class Databases:
     """This test process's databases: ``plain`` (migrated, empty) and ``shop`` (demo catalog applied)."""
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, programs: str | None = None, name: str = "") -> None:
         self.worker = worker
+        self._programs, self._name = programs, name
         self.current: str | None = None
         self.allowed = False
         self._restorers: dict[str, psycopg.Connection] = {}
@@ -51,17 +53,21 @@ class Databases:
 
     @cached_property
     def folder(self) -> Path:
-        return run_folder()
+        folder = run_folder() / self._name
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+        return folder
 
     @cached_property
     def server(self) -> postgres.Embedded:
-        """The run's server, started by the first process that needs it."""
+        """The run's server of these programs, started by the first process that needs it."""
         with self._only_one("server"):
             if not (self.folder / "serving").exists():
                 run_pid = os.environ["VMART_TEST_RUN"]
                 log = (self.folder / "server.log").open("wb")
                 starter = subprocess.Popen(
-                    [sys.executable, "-m", "tests.support.postgres_server", str(self.folder), run_pid],
+                    [sys.executable, "-m", "tests.support.postgres_server", str(self.folder), run_pid,
+                     *([self._programs] if self._programs else [])],
                     cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}/src:{ROOT}"},
                     stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
@@ -135,6 +141,10 @@ class Databases:
                 restorer.execute("SELECT test_seed.restore()")
         self._used = {self.current} if self.current else set()
 
+    def leave(self) -> None:
+        """Django's connection is pointed elsewhere next."""
+        self.current, self.allowed = None, False
+
     def url(self) -> str:
         """libpq URL of the current database, as the shop's own role."""
         return self.server.url(f"vmart_{self.worker}_{self.current}")
@@ -198,16 +208,17 @@ class Databases:
         connections["default"].settings_dict.update(parse_database_url(url))
         connections.databases["default"].update(parse_database_url(url))
 
-    def guard(self) -> None:
-        """Refuse the database to tests that did not ask for it."""
-        original = BaseDatabaseWrapper.ensure_connection
 
-        def ensure_connection(wrapper: BaseDatabaseWrapper) -> None:
-            if not self.allowed:
-                raise RuntimeError("this test uses the database: let it ask for the fixture `db` or `shop`")
-            original(wrapper)
+def guard(*servers: Databases) -> None:
+    """Refuse the database to tests that did not ask for it."""
+    original = BaseDatabaseWrapper.ensure_connection
 
-        BaseDatabaseWrapper.ensure_connection = ensure_connection  # type: ignore[method-assign]
+    def ensure_connection(wrapper: BaseDatabaseWrapper) -> None:
+        if not any(server.allowed for server in servers):
+            raise RuntimeError("this test uses the database: let it ask for the fixture `db` or `shop`")
+        original(wrapper)
+
+    BaseDatabaseWrapper.ensure_connection = ensure_connection  # type: ignore[method-assign]
 
 
 def _migrate() -> None:

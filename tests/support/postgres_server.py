@@ -1,7 +1,8 @@
-"""The run's PostgreSQL as a program: ``python -m tests.support.postgres_server FOLDER PID``.
+"""The run's PostgreSQL as a program: ``python -m tests.support.postgres_server FOLDER PID [PROGRAMS]``.
 
 Serves until the process PID (the test run) is gone, however it went, then removes FOLDER. The wheel's
-PostgreSQL, or the programs in the folder that VMART_TEST_POSTGRES names (/usr/lib/postgresql/15/bin).
+PostgreSQL, or the programs in the folder PROGRAMS, else in the one that VMART_TEST_POSTGRES names
+(/usr/lib/postgresql/15/bin).
 """
 
 import os
@@ -24,10 +25,10 @@ def throw_away_cluster(pgdata: Path, socket_dir: Path, programs: str | None = No
     return postgres.Embedded(pgdata, socket_dir, durable=False, folder=Path(programs), major=major)
 
 
-def serve(folder: Path, run_pid: int) -> None:
+def serve(folder: Path, run_pid: int, programs: str | None) -> None:
     run = os.pidfd_open(run_pid)
     os_users.ensure_users()
-    cluster = throw_away_cluster(folder / "pg", folder / "socket", os.environ.get("VMART_TEST_POSTGRES"))
+    cluster = throw_away_cluster(folder / "pg", folder / "socket", programs or os.environ.get("VMART_TEST_POSTGRES"))
     cluster.prepare()
     with (folder / "postgres.log").open("wb") as log:
         server = subprocess.Popen(
@@ -48,4 +49,4 @@ def serve(folder: Path, run_pid: int) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run; its end ends this
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
