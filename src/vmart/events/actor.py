@@ -13,6 +13,8 @@ class Actor:
     ``account_id``: whose machines and money it is about; None for the seller, who acts on any account's.
     ``via``: API, PAGE, SELLER (the seller's pages), COMMAND or TIMER. ``user``: who signed in, "" for a program.
     ``key``: the SecretId that signed the request. ``request_id``: what the answer and the log name it by.
+    ``member``: the number of the user whose role is asked, 0 of whoever has none (seller, command line, timer).
+    ``roles``: those of the account's members that may have this done.
     """
 
     account_id: int | None
@@ -21,6 +23,8 @@ class Actor:
     key: str = ""
     address: str = ""
     request_id: str = ""
+    member: int = 0
+    roles: tuple[str, ...] = ()
 
     @property
     def account(self) -> int:

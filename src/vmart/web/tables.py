@@ -12,7 +12,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
-from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.images import SHARED, ImageView
 from vmart.listings.launch_templates import TemplateView
@@ -643,22 +642,6 @@ BOUND_KEYS: Table[BoundKey] = Table(
     ),
     empty=_("No key pair opens it."),
 )
-
-
-API_KEYS: Table[ApiKey] = Table(
-    (
-        Column("id", "SecretId", lambda row: row.secret_id, css=MONO),
-        Column("state", _("State"), lambda row: cells.badge(*_enabled(row))),
-        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
-        Column("used", _("Last used"), lambda row: printed.instant(row.last_used_at), css=NUM),
-        Column("acts", "", "web/parts/api_key_acts.html", css=RIGHT),
-    ),
-    empty=_("You have no API key yet."),
-)
-
-
-def _enabled(key: ApiKey) -> tuple[Any, str]:
-    return (_("Enabled"), "good") if key.enabled else (_("Disabled"), "idle")
 
 
 QUOTAS: Table[Bound] = Table(

@@ -7,7 +7,7 @@ from django import template
 
 from vmart.catalog import shop
 from vmart.kernel import clock
-from vmart.pages import cells, printed, wording
+from vmart.pages import cells, local_time, printed, role_words, wording
 from vmart.policy import policy
 from vmart.policy.numbers import Policy
 
@@ -31,8 +31,14 @@ for _printed in (
 
 
 @register.simple_tag
-def billing_zone() -> str:
+def readers_zone() -> str:
     """Name of the zone in which all times are shown."""
+    return local_time.zone().key
+
+
+@register.simple_tag
+def billing_zone() -> str:
+    """Name of the zone whose days and months are charged."""
     return shop.snapshot().billing_zone.key
 
 
@@ -51,6 +57,12 @@ def in_language(thing: Any, member: str) -> str:
 def item(mapping: Any, key: object) -> Any:
     """``errors|item:"count"``; "" where there is none."""
     return mapping.get(key, "")
+
+
+@register.filter
+def role(code: str) -> str:
+    """What a member's role is called."""
+    return role_words.title(code)
 
 
 @register.filter
