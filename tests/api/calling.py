@@ -28,6 +28,7 @@ class TestKey:
     enabled: bool = True
     rate_run_per_s: int = 1000
     role: str = "owner"
+    email: str = ""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 

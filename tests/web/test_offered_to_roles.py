@@ -1,4 +1,4 @@
-"""Given a member of an account in each role, when any page opens for him, then it offers nothing that is refused him."""
+"""Given a member in each role, when any page opens for him, then it offers nothing that is refused him."""
 
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
@@ -17,7 +17,9 @@ from vmart.web.urls import urlpatterns
 
 owner = things.owner
 # Opened by other ways than their plain address.
-_NOT_HERE = {"charges_csv", "buy_price", "buy_code", "payment_state", "machines_renew", "disks_renew", "addresses_renew"}
+_NOT_HERE = {
+    "charges_csv", "buy_price", "buy_code", "payment_state", "machines_renew", "disks_renew", "addresses_renew",
+}  # fmt: skip
 
 
 class Offers(HTMLParser):
@@ -48,7 +50,7 @@ def refused_offers(page: str, here: str, role: str) -> set[tuple[str, str]]:
         except Resolver404:
             continue
         if name in NEEDS:
-            permission = NEEDS[name].sent if sent else NEEDS[name].opened
+            permission = (sent and NEEDS[name].sent) or NEEDS[name].opened
             if not roles.may(role, permission) and name != "buy":
                 wrong.add((name, "form" if sent else "link"))
     return wrong

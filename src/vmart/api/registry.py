@@ -25,7 +25,7 @@ Answered = Mapping[str, object]  # what an action answers, a TypedDict of its ow
 class Call:
     """One authenticated call: who, where, and in which language. ``region`` is "" where none was named.
 
-    ``roles``: those of the account's members that may make it.
+    ``roles``: those of the account's members that may make it. ``email``: the address of the user whose key signed it.
     """
 
     action: str
@@ -38,12 +38,13 @@ class Call:
     secret_id: str
     address: str
     roles: tuple[str, ...] = ()
+    email: str = ""
 
     @property
     def actor(self) -> Actor:
         """Who asks, as the acts and their events know it."""
         return Actor(
-            self.account_id, API, key=self.secret_id, address=self.address, request_id=self.request_id,
+            self.account_id, API, self.email, key=self.secret_id, address=self.address, request_id=self.request_id,
             member=self.user_id, roles=self.roles,
         )  # fmt: skip
 

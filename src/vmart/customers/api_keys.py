@@ -31,7 +31,7 @@ Network = IPv4Network | IPv6Network
 class Key:
     """A key as the signature check needs it; ``noted_at`` is its last use as far as it is written down.
 
-    ``role``: its user's in the account. ``networks``: where it may be used; none: everywhere.
+    ``role``: its user's in the account; ``email``: his address. ``networks``: where it may be used; none: everywhere.
     """
 
     secret_id: str
@@ -42,6 +42,7 @@ class Key:
     rate_run_per_s: int
     noted_at: dt.datetime | None
     role: str
+    email: str
     networks: tuple[Network, ...]
 
 
@@ -145,9 +146,10 @@ def _told(actor: Actor, key: ApiKey, what: str, **detail: object) -> None:
 
 
 _FIND = """
-SELECT k.secret_sealed, k.account_id, k.user_id, k.enabled, k.last_used_at, k.addresses, m.role,
+SELECT k.secret_sealed, k.account_id, k.user_id, k.enabled, k.last_used_at, k.addresses, m.role, u.email,
        fn.customers_quota(k.account_id, 'run_per_s') AS run_per_s
 FROM customers_api_key k JOIN customers_member m ON m.account_id = k.account_id AND m.user_id = k.user_id
+JOIN customers_user u ON u.id = k.user_id AND u.is_active
 WHERE k.secret_id = %s
 """
 _cache: dict[str, tuple[float, Key]] = {}
@@ -173,6 +175,7 @@ def find(secret_id: str) -> Key | None:
         row["run_per_s"],
         row["last_used_at"],
         row["role"],
+        row["email"],
         tuple(ip_network(one) for one in json.loads(row["addresses"])),
     )
     with _cache_lock:

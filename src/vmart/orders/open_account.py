@@ -1,7 +1,7 @@
 """Open an account: user's account, purses and, for demos, a first credit, in one commit."""
 
 from vmart.customers import accounts, invitations
-from vmart.customers.models import Account, User
+from vmart.customers.models import Account, Invitation, User
 from vmart.kernel import db, ids
 from vmart.orders.credit import credit
 
@@ -26,14 +26,14 @@ def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:
     return account
 
 
-def join_as(user: User, word: str, address: str) -> Account:
+def join_as(user: User, word: str, address: str) -> Invitation:
     """As ``sign_up`` for a user who was invited: a member of that account, without one of his own.
 
     Raises the refusals of ``invitations.take``, IntegrityError for a taken address.
     """
     with db.act():
         user.save(force_insert=True)
-        return invitations.take(user, word, address).account
+        return invitations.take(user, word, address)
 
 
 def grant(account_id: int, amount_minor: int, token: str) -> bool:

@@ -18,23 +18,21 @@ _LOOK, _KEYS, _OPERATE, _SPEND, _PAY = _P.LOOK, _P.KEYS, _P.OPERATE, _P.SPEND, _
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """``opened``: to look at the page; ``sent``: to send its form."""
+    """``opened``: to look at the page; ``sent``: to send its form, None where it has none."""
 
     opened: Permission
-    sent: Permission
+    sent: Permission | None
 
 
-def _all(opened: Permission, sent: Permission, names: str) -> dict[str, Needs]:
+def _all(opened: Permission, sent: Permission | None, names: str) -> dict[str, Needs]:
     return dict.fromkeys(names.split(), Needs(opened, sent))
 
 
 NEEDS: dict[str, Needs] = {
     # Looked at, and nothing is sent there.
-    **_all(_LOOK, _LOOK, """
+    **_all(_LOOK, None, """
         overview orders order order_progress machines machine machine_live disks images snapshots tags templates
-        template addresses address packages package placement_groups placement_group security_groups security_group
-        networks keys quotas balance charges charges_csv charges_by_tag payment payment_state snapshot_policies
-        snapshot_policy
+        template addresses packages quotas balance charges charges_csv charges_by_tag payment payment_state
     """),
     # Looked at by everybody; what is sent changes something.
     **_all(_LOOK, _OPERATE, """
@@ -60,13 +58,13 @@ NEEDS: dict[str, Needs] = {
     **_all(_PAY, _PAY, "order_pay top_up"),
     # Everybody sees prices, and what a form has done depends on its button (web/views/purchase.py).
     **_all(_LOOK, _SPEND, "buy"),
-    **_all(_LOOK, _LOOK, "buy_price buy_code"),
+    **_all(_LOOK, None, "buy_price buy_code"),
     # The account itself.
     **_all(_KEYS, _KEYS, "api_keys api_key"),
     **_all(_LOOK, _P.MEMBERS, "members"),
     **_all(_P.MEMBERS, _P.MEMBERS, "member invitation"),
     **_all(_LOOK, _LOOK, "members_leave"),
-    **_all(_P.AUDIT, _P.AUDIT, "activity"),
+    **_all(_P.AUDIT, None, "activity"),
 }  # fmt: skip
 
 
@@ -81,11 +79,11 @@ def needed(request: HttpRequest) -> Permission | None:
     needs = NEEDS.get(match.view_name if match else "")
     if needs is None:
         return None
-    return needs.opened if request.method in ("GET", "HEAD") else needs.sent
+    return needs.opened if request.method in ("GET", "HEAD") else needs.sent or needs.opened
 
 
 def may(user: Any, name: str, *, sending: bool = False) -> bool:
     """Whether a page offers this visitor the way to an address, or its form. Who has no role is led to sign in."""
     role, needs = getattr(user, "role", ""), NEEDS.get(name)
-    return not role or needs is None or roles.may(role, needs.sent if sending else needs.opened)
+    return not role or needs is None or roles.may(role, (sending and needs.sent) or needs.opened)
 

@@ -135,7 +135,8 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """An account of the user's own; who was invited by this address has a place in that account instead."""
         word = request.session.pop(INVITED, "")
         if word and invitations.find(word).email.lower() == user.email.lower():
-            join_as(user, word, request.META.get("REMOTE_ADDR", ""))
+            if join_as(user, word, request.META.get("REMOTE_ADDR", "")).mailed:
+                self.stash_verified_email(request, user.email)  # who has the word of the mail reads what comes there
         else:
             sign_up(user, user.email)
 

@@ -22,7 +22,7 @@ Network = IPv4Network | IPv6Network
 class Key(Protocol):
     """An API key as the key ring knows it. ``rate_run_per_s``: purchases a second its account may ask for.
 
-    ``role``: its user's in the account. ``networks``: where it may be used; none: everywhere.
+    ``role``: its user's in the account; ``email``: his address. ``networks``: where it may be used; none: everywhere.
     """
 
     @property
@@ -38,6 +38,8 @@ class Key(Protocol):
     @property
     def role(self) -> str: ...
     @property
+    def email(self) -> str: ...
+    @property
     def networks(self) -> Sequence[Network]: ...
 
 
@@ -50,13 +52,14 @@ class KeyRing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed: the account that pays and owns, the key that was used, and its user's role there."""
+    """Who signed: the account that pays and owns, the key that was used, its user's role there and his address."""
 
     account_id: int
     user_id: int
     secret_id: str
     rate_run_per_s: int
     role: str
+    email: str
 
     def quota(self, name: str) -> int:
         """How many calls a second the account's quota of this name allows."""
@@ -94,7 +97,7 @@ def authenticate_tc3(request: WireRequest, keys: KeyRing, now_s: float) -> Calle
         raise _not_signed()
     _refuse_foreign_address(key, request.address)
     keys.used(credential.secret_id)
-    return Caller(key.account_id, key.user_id, credential.secret_id, key.rate_run_per_s, key.role)
+    return Caller(key.account_id, key.user_id, credential.secret_id, key.rate_run_per_s, key.role, key.email)
 
 
 def authenticate_v1(
@@ -123,7 +126,7 @@ def authenticate_v1(
     if not remember(secret_id, nonce, timestamp_s + WINDOW_S):
         raise Replayed("This request was already made: its Nonce was used within the last minutes.", field="Nonce")
     keys.used(secret_id)
-    return Caller(key.account_id, key.user_id, secret_id, key.rate_run_per_s, key.role)
+    return Caller(key.account_id, key.user_id, secret_id, key.rate_run_per_s, key.role, key.email)
 
 
 def _refuse_foreign_address(key: Key, address: str) -> None:

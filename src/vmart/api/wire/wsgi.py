@@ -312,6 +312,7 @@ def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, 
         secret_id=caller.secret_id,
         address=request.address,
         roles=roles.having(action.permission),
+        email=caller.email,
     )
 
 

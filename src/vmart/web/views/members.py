@@ -1,6 +1,7 @@
 """The members of an account: who they are, what they may, and whom they invite; and which account one acts for."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -148,13 +149,8 @@ def _join(request: HttpRequest, word: str) -> HttpResponse:
 
 
 def _to_sign_up(request: HttpRequest, asked: Invitation, word: str) -> HttpResponse:
-    """A link that came by mail has proven the address."""
-    from allauth.account.adapter import get_adapter
-
     request.session[INVITED] = word
-    if asked.mailed:
-        get_adapter(request).stash_verified_email(request, asked.email)
-    return redirect("account_signup")
+    return redirect(f"{reverse('account_signup')}?{urlencode({'email': asked.email})}")
 
 
 def act_for(request: HttpRequest, account_id: int) -> None:
