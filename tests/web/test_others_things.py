@@ -70,7 +70,6 @@ class Things:
     member: int = 900_000_007
     invitation: int = 900_000_008
     api_key: int = 900_000_009
-    word: str = "w" * 43
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -166,7 +165,6 @@ NAMED: dict[str, list[Arguments]] = {
     "first_operator": [lambda _: {"token": "a"}],
     "member": [lambda has: {"user_id": has.member}],
     "invitation": [lambda has: {"number": has.invitation}],
-    "invited": [lambda has: {"word": has.word}],
     "api_key": [lambda has: {"number": has.api_key}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
@@ -267,8 +265,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         package=own_package(visitor),
         passkey=stored_passkey(visitor).pk,
         member=visitor.user.pk,
-        invitation=(invited := own_invitation(visitor)).invitation.pk,
-        word=invited.word,
+        invitation=own_invitation(visitor).invitation.pk,
         api_key=api_keys.create(
             by(visitor.account_id), Account.objects.get(id=visitor.account_id), visitor.user
         )[0].pk,

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,10 +16,13 @@ from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.statements import statements
+from tests.web.membership import member_of
 from tests.web.second_factor import set_up_app, stored_passkey
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Visitor, customer, operator, work
+from vmart.customers import invitations
+from vmart.customers.models import ApiKey
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
@@ -56,7 +60,8 @@ CUSTOMERS = {
     "home": 3, "overview": 8,
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
     "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
-    "keys": 3, "networks": 4, "api_keys": 3, "balance": 5, "top_up": 4,
+    "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
+    "invited": 4, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
@@ -86,7 +91,7 @@ CUSTOMERS = {
 POSTED = {  # no pages
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
-    "image_share", "image_unshare",
+    "image_share", "image_unshare", "invitation", "act_for",
     "account_email_verification_sent", "account_confirm_email",  # tests/web/test_own_address.py
     "snapshot_policy_bind", "snapshot_policy_unbind", "snapshot_policy_switch",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
@@ -184,10 +189,26 @@ def _ways_in(visitor: Visitor, count: int) -> Authenticator:
     return passkey
 
 
+def _invited(visitor: Visitor) -> str:
+    """The word of an invitation into another account."""
+    host = customer()
+    actor = replace(by(host.account_id), member=host.user.pk, roles=("owner",))
+    return invitations.invite(actor, visitor.user.email, "viewer", days=7, mailed=True).word
+
+
+def _members(visitor: Visitor, count: int) -> None:
+    """So many members, and as many who are invited."""
+    actor = replace(by(visitor.account_id), member=visitor.user.pk, roles=("owner",))
+    for number in range(count):
+        member_of(visitor.account_id, "viewer")
+        invitations.invite(actor, f"{number}@example.net", "viewer", days=7, mailed=True)
+
+
 @pytest.mark.parametrize("count", [1, 40])
 def test_pages_take_few_statements_however_much_they_show(having: Callable[[int], Visitor], count: int) -> None:
     visitor = having(count)
     _images(visitor, count)
+    _members(visitor, count)
     passkey = _ways_in(visitor, count)
     shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
     assert shown[0] >= count and shown[1] >= count // 10
@@ -257,6 +278,9 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "security_group": (held.default_id(visitor.account_id),),
         "security_group_rule": (held.default_id(visitor.account_id), "ingress", 0),
         "account_reset_password_from_key": ("a", "set-password"),
+        "member": (visitor.user.pk,),
+        "api_key": (ApiKey.objects.latest("id").pk,),
+        "invited": (_invited(visitor),),
         "mfa_remove_webauthn": (passkey.pk,),
         "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),

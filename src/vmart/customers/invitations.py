@@ -135,7 +135,7 @@ def check_for(invitation: Invitation, email: str) -> None:
         raise NotValid("This invitation is for another address than the one that you sign in with.")
 
 
-def take(user: User, word: str, address: str) -> Invitation:
+def take(user: User, word: str, address: str = "", request_id: str = "") -> Invitation:
     """The user becomes a member by the word of a link, which is used up by that. Part of an act, or one by itself.
 
     Raises NotValid, and LimitExceeded for a user of too many accounts.
@@ -152,6 +152,6 @@ def take(user: User, word: str, address: str) -> Invitation:
         now = clock.now()
         Member.objects.create(account_id=found.account_id, user=user, role=found.role, joined_at=now)
         Invitation.objects.filter(pk=found.pk).update(ended_at=now)
-        actor = Actor(found.account_id, PAGE, user.email, address=address)
+        actor = Actor(found.account_id, PAGE, user.email, address=address, request_id=request_id)
         members.told(actor, user.pk, user.email, "member_joined", role=found.role)
     return found

@@ -26,14 +26,14 @@ def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:
     return account
 
 
-def join_as(user: User, word: str, address: str) -> Invitation:
+def join_as(user: User, word: str, address: str = "", request_id: str = "") -> Invitation:
     """As ``sign_up`` for a user who was invited: a member of that account, without one of his own.
 
     Raises the refusals of ``invitations.take``, IntegrityError for a taken address.
     """
     with db.act():
         user.save(force_insert=True)
-        return invitations.take(user, word, address)
+        return invitations.take(user, word, address, request_id)
 
 
 def grant(account_id: int, amount_minor: int, token: str) -> bool:

@@ -27,6 +27,7 @@ from vmart.orders.open_account import join_as, sign_up
 from vmart.pages import local_time, wording
 from vmart.web import own_address, sessions, stages
 from vmart.web.invited_mail import INVITED
+from vmart.web.visitor import whence
 
 log = logging.getLogger(__name__)
 _TAKEN = gettext_lazy("There is an account with this address already; sign in.")
@@ -135,7 +136,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         """An account of the user's own; who was invited by this address has a place in that account instead."""
         word = request.session.pop(INVITED, "")
         if word and invitations.find(word).email.lower() == user.email.lower():
-            if join_as(user, word, request.META.get("REMOTE_ADDR", "")).mailed:
+            if join_as(user, word, *whence(request)).mailed:
                 self.stash_verified_email(request, user.email)  # who has the word of the mail reads what comes there
         else:
             sign_up(user, user.email)

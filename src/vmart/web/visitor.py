@@ -33,6 +33,11 @@ def account_id_of(request: HttpRequest) -> int | None:
     return getattr(user, "account_id", None) if user.is_authenticated else None
 
 
+def whence(request: HttpRequest) -> tuple[str, str]:
+    """The address that asks, and what the log names the request by."""
+    return request.META.get("REMOTE_ADDR", ""), str(request.META.get("vmart.request_id", ""))
+
+
 def require(request: HttpRequest, permission: Permission | None) -> None:
     """Refuse, with the shop's page for it, a member whose role lacks the permission; None: everybody.
 
@@ -47,9 +52,9 @@ def require(request: HttpRequest, permission: Permission | None) -> None:
 def actor(request: HttpRequest, account_id: int) -> Actor:
     """The customer who asks, on the pages, for the account."""
     user: Any = request.user
+    address, request_id = whence(request)
     return Actor(
-        account_id, PAGE, user.email, address=request.META.get("REMOTE_ADDR", ""),
-        request_id=str(request.META.get("vmart.request_id", "")), member=user.pk,
+        account_id, PAGE, user.email, address=address, request_id=request_id, member=user.pk,
         roles=roles.having(request.META[_PERMISSION]),
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from vmart.web.acting import done, found
 from vmart.web.invited_mail import INVITED, send
 from vmart.web.member_forms import NewMember, OtherRole
 from vmart.web.member_tables import INVITATIONS, MEMBERS
-from vmart.web.visitor import actor, customer, field
+from vmart.web.visitor import actor, customer, field, whence
 
 
 @never_cache
@@ -142,7 +142,7 @@ def invited(request: HttpRequest, word: str) -> HttpResponse:
 
 def _join(request: HttpRequest, word: str) -> HttpResponse:
     user: Any = request.user
-    joined = invitations.take(user, word, request.META.get("REMOTE_ADDR", ""))
+    joined = invitations.take(user, word, *whence(request))
     act_for(request, joined.account_id)
     messages.success(request, _("You are a member of {account} now.").format(account=joined.account.name))
     return redirect("overview")
