@@ -262,7 +262,7 @@ def test_who_is_removed_has_nothing_of_it_at_once() -> None:
     assert not KeyPair.objects.exists()
     assert (answer.status_code, answer["Location"]) == (302, "/")
     page = operator.get("/", follow=True)  # his own account again
-    assert "You are a member of that account no more." in text_of(page)
+    assert "You are no longer a member of that account." in text_of(page)
     assert operator.get("/machines/").status_code == 200
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from vmart.customers.roles import Permission, Role
+from vmart.customers.roles import Role
 
 TITLES: dict[str, Any] = {
     Role.OWNER: pgettext_lazy("role", "Owner"),
@@ -16,21 +16,11 @@ TITLES: dict[str, Any] = {
     Role.VIEWER: pgettext_lazy("role", "Viewer"),
 }
 EXPLAINED: dict[str, Any] = {
-    Role.OWNER: _("may everything, and makes other owners."),
-    Role.ADMIN: _("may everything, but make, change or remove owners."),
+    Role.OWNER: _("may do everything, and make other owners."),
+    Role.ADMIN: _("may do everything except make, change or remove owners."),
     Role.OPERATOR: _("runs and changes machines and all that belongs to them, but buys nothing."),
-    Role.BILLING: _("tops up and pays orders that wait; looks at all the rest."),
-    Role.VIEWER: _("looks at everything, and changes nothing."),
-}
-PERMISSIONS: dict[str, Any] = {
-    Permission.LOOK: _("look at everything but secrets and the audit log"),
-    Permission.KEYS: _("have API keys, which may what the member may"),
-    Permission.OPERATE: _("run and change machines and all that belongs to them"),
-    Permission.SPEND: _("buy, renew and enlarge"),
-    Permission.PAY: _("top up, and pay orders that wait"),
-    Permission.MEMBERS: _("invite, change and remove members, and their API keys"),
-    Permission.AUDIT: _("read the audit log"),
-    Permission.OWNERS: _("make, change and remove owners"),
+    Role.BILLING: _("tops up and pays orders that wait; looks at everything else."),
+    Role.VIEWER: _("looks at everything and changes nothing."),
 }
 
 

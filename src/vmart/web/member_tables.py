@@ -27,7 +27,7 @@ INVITATIONS: Table[Invitation] = Table(
         Column("until", _("Good until"), lambda row: printed.instant(row.expires_at), css=NUM),
         Column("acts", "", "web/parts/invitation_acts.html", css=RIGHT),
     ),
-    empty=_("Nobody is invited who has not joined yet."),
+    empty=_("No invitation is open."),
 )
 
 API_KEYS: Table[ApiKey] = Table(

@@ -74,7 +74,7 @@ def customer(view: View) -> View:
             if user.is_staff:
                 return redirect("seller")
             if request.session.pop(members.CHOSEN, None):
-                messages.warning(request, _("You are a member of that account no more."))
+                messages.warning(request, _("You are no longer a member of that account."))
                 return redirect("home")
             account_id = user.account_id = open_account(user, user.email).id
             user.role = Role.OWNER

@@ -40,7 +40,7 @@ def _table() -> Table[Happened]:
             Filter("thing", _("Id or name")),
             Filter("kind", _("What happened"), lambda: kinds),
             Filter("since", _("From"), type="date"),
-            Filter("until", _("To and with"), type="date"),
+            Filter("until", _("To"), type="date"),
         ),
     )
 

@@ -84,7 +84,7 @@ def member(request: HttpRequest, account_id: int, user_id: int) -> HttpResponse:
     user: Any = request.user
     one = found(Member.objects.select_related("user").filter(account_id=account_id, user_id=user_id).first())
     if request.method == "POST" and request.POST.get("act") == "remove":
-        said = _("{email} is a member no more.").format(email=one.user.email)
+        said = _("{email} is no longer a member.").format(email=one.user.email)
         return done(request, lambda: membership.remove(actor(request, account_id), user_id), said, "members")
     form = OtherRole(roles.may_give(user.role), one.role, request.POST if request.method == "POST" else None)
     if form.takes(lambda: membership.change(actor(request, account_id), user_id, form.cleaned_data["role"])):
@@ -117,7 +117,7 @@ def leave(request: HttpRequest, account_id: int) -> HttpResponse:
         return redirect("members")
     request.session.pop(members.CHOSEN, None)
     rotate_token(request)
-    messages.success(request, _("You are a member of that account no more."))
+    messages.success(request, _("You are no longer a member of that account."))
     return redirect("home")
 
 
