@@ -40,7 +40,7 @@ class Group:
 
 BUY = Entry("buy", _("Buy a machine"), "plus", ("buy_code",))
 SECURITY = Entry("security", _("Sign-in and security"), "lock", ("sessions", "account_", "mfa_"))
-SETTINGS = Entry("settings", _("Language and time zone"), "map-pin")
+SETTINGS = Entry("settings", _("Settings"), "map-pin")
 GROUPS = (
     Group(
         _("Compute"),
