@@ -266,9 +266,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         passkey=stored_passkey(visitor).pk,
         member=visitor.user.pk,
         invitation=own_invitation(visitor).invitation.pk,
-        api_key=api_keys.create(
-            by(visitor.account_id), Account.objects.get(id=visitor.account_id), visitor.user
-        )[0].pk,
+        api_key=api_keys.create(by(visitor.account_id), Account.objects.get(id=visitor.account_id), visitor.user)[0].pk,
         eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
             0
         ],

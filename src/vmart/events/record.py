@@ -37,7 +37,7 @@ def write(
     An act writes who asked for it under its lock. An actor who is a member no more by then, or has another role, is
     refused here: nothing of his act is kept.
     """
-    asks, values = "true", ()
+    asks, values = "true", tuple[object, ...]()
     if actor and actor.member and _permitted:
         asks, values = _permitted[0], (account_id, actor.member, list(actor.roles))
     (row,) = db.rows(

@@ -86,4 +86,3 @@ def may(user: Any, name: str, *, sending: bool = False) -> bool:
     """Whether a page offers this visitor the way to an address, or its form. Who has no role is led to sign in."""
     role, needs = getattr(user, "role", ""), NEEDS.get(name)
     return not role or needs is None or roles.may(role, (sending and needs.sent) or needs.opened)
-

@@ -27,7 +27,7 @@ class NewMember(ActForm):
 
     def __init__(self, roles: Iterable[Role], typed: Any = None) -> None:
         super().__init__(typed)
-        self.fields["role"].widget.choices = _titles(roles)  # type: ignore[attr-defined]
+        self.fields["role"].widget.choices = _titles(roles)
         self.fields["role"].initial = str(Role.VIEWER)
 
 
@@ -40,7 +40,7 @@ class OtherRole(ActForm):
 
     def __init__(self, roles: Iterable[Role], now: str, typed: Any = None) -> None:
         super().__init__(typed, initial={"role": now})
-        self.fields["role"].widget.choices = _titles(roles)  # type: ignore[attr-defined]
+        self.fields["role"].widget.choices = _titles(roles)
 
 
 def _titles(roles: Iterable[Role]) -> list[tuple[str, Any]]:

@@ -35,6 +35,6 @@ def page(request: HttpRequest) -> HttpResponse:
     answer = redirect("settings")
     answer.set_cookie(
         settings.LANGUAGE_COOKIE_NAME, chosen["language"], max_age=settings.LANGUAGE_COOKIE_AGE,
-        samesite=settings.LANGUAGE_COOKIE_SAMESITE, secure=request.is_secure(),
+        samesite="Lax", secure=request.is_secure(),
     )  # fmt: skip
     return answer
