@@ -18,6 +18,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, ZONE, buy_running, go_to, open_purse, owe, wanted
 from tests.support.shopper import work as work_all
 from tests.support.written import refused
+from tests.web.visiting import customer
 from vmart.bills import models as bills
 from vmart.catalog import shop
 from vmart.catalog.models import Zone, ZoneImage
