@@ -53,7 +53,8 @@ def menu_for(request: HttpRequest) -> dict[str, Any]:
 def table(shown: Shown[Any]) -> dict[str, Any]:
     """A list with its heads, its rows and the way to the next page; what to do where there is none."""
     onward = shown.table.onward
-    offered = onward and permitted.may(shown.request.user, onward[0], sending=onward[0] == menu.BUY.view)
+    user = getattr(shown.request, "user", None)  # of none: a list without a page
+    offered = onward and permitted.may(user, onward[0], sending=onward[0] == menu.BUY.view)
     return {"shown": shown, "onward": reverse(onward[0]) if onward and offered else ""}
 
 
