@@ -363,3 +363,23 @@ def test_a_sign_in_is_in_the_audit_log_of_each_account_of_the_user() -> None:
     page = text_of(owner.get("/activity/?kind=signed_in"))
     assert viewer.user.email in page
     assert "Signed in" in page
+
+
+@pytest.mark.parametrize(
+    ("role", "refused"),
+    [
+        ("viewer", {"buy", "card", "dry_run", "top_up", "save_template", "save_version", "create_key", "import_key"}),
+        ("billing", {"buy", "card", "dry_run", "save_template", "save_version", "create_key", "import_key"}),
+        ("operator", {"buy", "card", "dry_run", "top_up"}),
+        ("admin", set()),
+    ],
+)
+def test_a_forged_button_of_the_purchase_page_is_refused(role: str, refused: set[str]) -> None:
+    owner = customer()
+    visitor = member_of(owner.account_id, role)
+    form = visitor.buy_form()
+    with nothing_written():
+        told = {act for act in sorted(refused) if visitor.post("/buy/", form | {"act": act}).status_code == 403}
+    assert told == refused
+    for act in {"save_template", "create_key", "dry_run", "top_up"} - refused:
+        assert visitor.post("/buy/", form | {"act": act, "key_name": "mine"}).status_code != 403

@@ -55,7 +55,7 @@ def _address(name: str) -> str:
 def _answer(visitor: Visitor, name: str, how: str) -> HttpResponse:
     if how == "opened":
         return visitor.get(_address(name))
-    form = {"act": "buy"} if name == "buy" else {}  # its other buttons: test_membership_hostile.py
+    form = {"act": "buy"} if name == "buy" else {}  # its other buttons: test_members.py
     return visitor.post(_address(name), form)
 
 
