@@ -241,7 +241,7 @@ def main() -> None:
     with Shop() as shop:
         os.kill(shop.control["children"]["worker"], signal.SIGSTOP)  # no engine has these machines
         try:
-            accounts = _prepare(shop, options)
+            accounts = prepare(shop, options)
             wrong = _run(shop, options, accounts)
             while options.keep and input(f"{shop.data_dir} is kept; 'again' asks again, Return ends it: "):
                 wrong = _run(shop, options, accounts)
@@ -250,7 +250,7 @@ def main() -> None:
     sys.exit(1 if wrong else 0)
 
 
-def _prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
+def prepare(shop: Shop, options: argparse.Namespace) -> list[Account]:
     """Two accounts with keys, and all machines."""
     accounts = open_accounts(shop, options)
     from vmart.catalog import shop as catalog

@@ -145,9 +145,10 @@ def test_queries_of_the_life_of_many_addresses_by_the_month(
 
 
 @pytest.mark.parametrize("count", [1, 10])
+@pytest.mark.parametrize("by", ["TRAFFIC_POSTPAID_BY_HOUR", "BANDWIDTH_POSTPAID_BY_HOUR"])
 @pytest.mark.parametrize("bound", [False, True], ids=["idle", "bound"])
 def test_queries_of_many_addresses_that_come_into_a_package_and_leave_it(
-    delivering: None, count: int, *, bound: bool
+    delivering: None, count: int, by: str, *, bound: bool
 ) -> None:
     zones.check("ap-guangzhou-4")
     client, account_id = open_customer("many", credit_minor=100_000_000)
@@ -157,12 +158,14 @@ def test_queries_of_many_addresses_that_come_into_a_package_and_leave_it(
     package = client.call(
         "CreateBandwidthPackage", {"ChargeType": "BANDWIDTH_POSTPAID_BY_DAY", "InternetMaxBandwidth": 10}
     ).response["BandwidthPackageId"]
-    eips = client.call("AllocateAddresses", {"AddressCount": count}).response["AddressSet"]
+    asked = {"AddressCount": count, "InternetChargeType": by, "InternetMaxBandwidthOut": 5}
+    eips = client.call("AllocateAddresses", asked).response["AddressSet"]
     for eip, machine in zip(eips, machines, strict=True) if bound else ():
         assert "Error" not in client.call("AssociateAddress", {"AddressId": eip, "InstanceId": machine}).response
     work()
     for action, idle_budget, bound_budget in [
-        ("AddBandwidthPackageResources", 14, 15), ("RemoveBandwidthPackageResources", 11, 12)
+        ("AddBandwidthPackageResources", 14, 15),
+        ("RemoveBandwidthPackageResources", 11, 18 if by.startswith("BANDWIDTH") else 12),
     ]:  # fmt: skip
         with statements() as made:
             answer = client.call(action, {"BandwidthPackageId": package, "ResourceIds": eips}).response

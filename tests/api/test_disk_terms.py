@@ -171,3 +171,56 @@ def _filled(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return [_filled(one, names) for one in value]
     return value
+
+
+def _attached(client: Client) -> tuple[str, str]:
+    """A machine for a month, and a prepaid disk that it has, both until 2026-04-10 10:00:00."""
+    asked = {**HOURLY, "InstanceChargeType": "PREPAID", "InstanceChargePrepaid": {"Period": 1}}
+    asked["InternetAccessible"] = {"InternetMaxBandwidthOut": 0}
+    (machine,) = client.call("RunInstances", asked).response["InstanceIdSet"]
+    work()
+    disk = _bought(client)
+    assert "Error" not in client.call("AttachDisks", {"InstanceId": machine, "DiskIds": [disk]}).response
+    work()
+    return str(machine), disk
+
+
+def test_a_disk_goes_on_as_long_as_its_machine() -> None:
+    client, account = open_customer()
+    machine, disk = _attached(client)
+    term = {"Period": 2, "CurInstanceDeadline": "2026-04-10 10:00:00"}
+    price = client.call("InquiryPriceRenewDisks", {"DiskIds": [disk], "DiskChargePrepaids": [term]}).response
+    assert price["DiskPrice"]["DiscountPrice"] == 200.0
+    for wrong in ("2026-04-11 10:00:00", "tomorrow"):
+        refused = client.call(
+            "RenewDisk", {"DiskId": disk, "DiskChargePrepaid": {**term, "CurInstanceDeadline": wrong}}
+        )
+        assert refused.response["Error"]["Code"] == "InvalidParameter"
+        assert _told(client, disk, "DeadlineTime") == ("2026-04-10 10:00:00",)
+    asked = {"InstanceIds": [machine], "InstanceChargePrepaid": {"Period": 2}, "RenewPortableDataDisk": False}
+    assert "Error" not in client.call("RenewInstances", asked).response
+    assert _told(client, disk, "DeadlineTime") == ("2026-04-10 10:00:00",)
+    before = purses(account)["available"]
+    assert "Error" not in client.call("RenewDisk", {"DiskId": disk, "DiskChargePrepaid": term}).response
+    assert (before - purses(account)["available"], _told(client, disk, "DeadlineTime")) == (
+        20_000, ("2026-06-10 10:00:00",),
+    )  # fmt: skip
+    refused = client.call("RenewDisk", {"DiskId": _bought(client), "DiskChargePrepaid": term}).response["Error"]
+    assert "is attached to no machine that is paid ahead" in refused["Message"]
+
+
+def test_a_machine_is_renewed_with_the_disks_that_it_has_unless_it_is_said_otherwise() -> None:
+    client, account = open_customer()
+    machine, disk = _attached(client)
+    asked = {"InstanceIds": [machine], "InstanceChargePrepaid": {"Period": 1}}
+
+    def price(**more: object) -> float:
+        told = client.call("InquiryPriceRenewInstances", {**asked, **more}).response["Price"]
+        return float(told["InstancePrice"]["DiscountPrice"])
+
+    assert price() - price(RenewPortableDataDisk=False) == 100.0
+    before, due = purses(account)["available"], round(100 * price())
+    assert "Error" not in client.call("RenewInstances", asked).response
+    assert (before - purses(account)["available"], _told(client, disk, "DeadlineTime")) == (
+        due, ("2026-05-10 10:00:00",),
+    )  # fmt: skip

@@ -136,7 +136,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "RenewInstances": (lambda has: {"InstanceIds": [has.prepaid]}, 19),
     "InquiryPriceRenewInstances": (
         lambda has: {"InstanceIds": [has.prepaid], "InstanceChargePrepaid": {"Period": 1}},
-        4,
+        5,
     ),
     "ModifyInstancesRenewFlag": (
         lambda has: {"InstanceIds": [has.prepaid], "RenewFlag": "NOTIFY_AND_AUTO_RENEW"},

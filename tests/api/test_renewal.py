@@ -63,7 +63,7 @@ def test_the_flag_is_set_with_a_renewal_and_alone(owner: tuple[Client, Things]) 
         ("RenewInstances", {"InstanceIds": []}, "MissingParameter"),
         ("RenewInstances", {"InstanceChargePrepaid": {"Period": 13}}, "InvalidPeriod"),
         ("RenewInstances", {"InstanceChargePrepaid": {"Period": 0}}, "InvalidPeriod"),
-        ("RenewInstances", {"RenewPortableDataDisk": True}, "UnsupportedOperation"),
+        ("RenewInstances", {"RenewPortableDataDisk": "of course"}, "InvalidParameter"),
         ("InquiryPriceRenewInstances", {}, "MissingParameter"),
         ("InquiryPriceRenewInstances", {"InstanceChargePrepaid": {"Period": 1, "RenewFlag": "ALWAYS"}},
          "InvalidParameterValue"),

@@ -12,6 +12,16 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.support.running_shop import ROOT, RunningShop
 
 AXE = ROOT / "assets" / "node_modules" / "axe-core" / "axe.min.js"
+# What moves by itself while a page is shown, by Layout Instability: how much, which elements, from where to where.
+_SHIFTS = """
+window.shifted = [];
+const place = rect => [rect.x, rect.y, rect.width, rect.height].map(Math.round).join(" ");
+const moved = source => `${source.node?.id || source.node?.className || source.node?.nodeName}:`
+  + ` ${place(source.previousRect)} -> ${place(source.currentRect)}`;
+new PerformanceObserver(list => list.getEntries().filter(entry => !entry.hadRecentInput).forEach(entry =>
+  window.shifted.push(`${entry.value.toFixed(4)} ${entry.sources.map(moved).join(", ")}`)
+)).observe({type: "layout-shift", buffered: true});
+"""
 PASSWORD = "a-Long-passphrase-4"
 _numbers = itertools.count(1)
 
@@ -32,6 +42,7 @@ class Customer:
 
     def __init__(self, context: BrowserContext, shop: RunningShop) -> None:
         self.url = shop.url
+        context.add_init_script(_SHIFTS)
         self.page: Page = context.new_page()
         self.page.set_default_timeout(15_000)
         self.outside: list[str] = []
@@ -86,6 +97,11 @@ class Customer:
         self.page.fill("#id_password", password)
         self.page.click("main .btn-primary")
         self.page.wait_for_url(lambda url: "/accounts/" not in url)
+
+
+def shifts(page: Page) -> object:
+    """What has moved on the page since it is open."""
+    return page.evaluate("window.shifted")
 
 
 @pytest.fixture

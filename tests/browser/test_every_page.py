@@ -1,4 +1,6 @@
-"""Each page: nothing for axe to find, nothing wider than the window, in both languages and themes."""
+"""Each page: nothing for axe to find, nothing that moves by itself, nothing wider than the window, in both languages
+and themes.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PASSWORD, Customer
+from tests.browser.conftest import PASSWORD, Customer, shifts
 from tests.support.running_shop import RunningShop
 from tests.web.second_factor import shown_code
 
@@ -251,6 +253,7 @@ def test_strangers_pages(window: Callable[..., Customer], axe: str, address: str
     page = window(locale=locale, color_scheme=THEMES[locale]).open(address)
     assert page.evaluate("document.documentElement.lang") == LOCALES[locale]
     assert _faults(page, axe) == []
+    assert shifts(page) == []
 
 
 def test_the_answer_that_shows_passwords(signed_in: Customer, axe: str) -> None:
@@ -285,6 +288,7 @@ def test_customers_pages(signed_in: Customer, axe: str, address: str) -> None:
     if "/2fa/" in address or "/passkeys/" in address:
         _show_again(signed_in)
     assert _faults(page, axe) == []
+    assert shifts(page) == []
     for width in (1440, 1024, 360):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, width

@@ -295,3 +295,23 @@ def test_bought_without_java_script(window: Window) -> None:
     page.click("text=Terminate")
     page.click("main .btn-danger")
     expect(page.locator("text=Recycle bin").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_the_quick_form_asks_four_things_and_buys(window: Window, scripted: bool) -> None:
+    customer = window(java_script_enabled=scripted)
+    customer.sign_up()
+    customer.top_up("100") if scripted else _top_up_plainly(customer)
+    page = customer.open("/buy/")
+    page.click("label:has(#quick-1)")
+    hidden = ("#zones", "#disks-row", "#data-disks", "#network", "#way-in", "#life")
+    assert [page.locator(place).is_visible() for place in hidden] == [False] * 6
+    assert [page.locator(place).is_visible() for place in ("#modes", "#types", "#images", "#buy")] == [True] * 4
+    page.click("#buy")
+    page.wait_for_url("**/orders/*/")
+
+
+def test_a_fault_in_what_the_quick_form_hides_shows_it(window: Window) -> None:
+    page = window().open("/buy/?quick=1&mbps=0")
+    expect(page.locator("#mbps")).to_be_visible()
+    expect(page.locator("#network-note .field-error")).to_have_text("Enter a number from 1 to 200.")

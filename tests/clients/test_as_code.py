@@ -1,6 +1,6 @@
 """Given the purchase page's code, when it is run exactly as it is shown, then the machine is what was chosen.
 
-Go's program runs where ``bin/setup --dev`` found the SDK; Terraform's where VMART_TERRAFORM says (test_terraform.py).
+Go's program runs where ``bin/setup --dev`` found the SDK, Terraform's where ``bin/setup --terraform`` built it.
 """
 
 import json
@@ -223,7 +223,7 @@ def test_a_refusal_is_told(running_shop: RunningShop, access: Access, tmp_path: 
     assert Cvm(access).ids() == before
 
 
-@pytest.mark.skipif(not test_terraform.PROGRAMS, reason="VMART_TERRAFORM names no folder with tofu and the provider")
+@pytest.mark.skipif(bool(test_terraform.WITHOUT), reason=test_terraform.WITHOUT)
 @pytest.mark.timeout(3600)
 def test_terraform(running_shop: RunningShop, access: Access, tmp_path: Path) -> None:
     """Given the page as reached by the name that leads to the shop, then its configuration buys the machines."""

@@ -1,8 +1,8 @@
 """Given OpenTofu and the unmodified provider, when a configuration is applied, changed and destroyed, then the shop
 follows, plans in between are empty, and nothing is left.
 
-``VMART_TERRAFORM`` names a folder with ``tofu`` and ``terraform-provider-tencentcloud``; without it these tests are
-skipped, and ``test_terraform_calls.py`` replays the calls.
+``bin/setup --terraform`` builds both (ADR 0070), or ``VMART_TERRAFORM`` names a folder with ``tofu`` and
+``terraform-provider-tencentcloud``; else these tests are skipped, and ``test_terraform_calls.py`` replays the calls.
 """
 
 import json
@@ -23,13 +23,16 @@ from tests.clients.test_terraform_calls import Provider
 from tests.instances.test_key_pairs import ED25519
 from vmart.config import os_users
 
-PROGRAMS = os.environ.get("VMART_TERRAFORM", "")
+_BUILT = Path(__file__).resolve().parents[2] / "build" / "terraform"
+PROGRAMS = Path(os.environ.get("VMART_TERRAFORM") or _BUILT)
+_MISSING = [name for name in ("tofu", "terraform-provider-tencentcloud") if not (PROGRAMS / name).exists()]
+WITHOUT = f"bin/setup --terraform has not built {' and '.join(_MISSING)}" if _MISSING else ""
 CONFIGURATIONS = Path(__file__).parent / "terraform"
 DOMAIN = "vmart.test"
 _SERVICES = ("cvm", "cbs", "vpc", "tag", "sts", "api")
 LIMIT_S = 900
 pytestmark = [
-    pytest.mark.skipif(not PROGRAMS, reason="VMART_TERRAFORM names no folder with tofu and the provider"),
+    pytest.mark.skipif(bool(WITHOUT), reason=WITHOUT),
     pytest.mark.skipif(not os_users.is_root(), reason="a hosts file of one's own needs root"),
     pytest.mark.timeout(3600),  # the provider waits 10 s after many a step
 ]

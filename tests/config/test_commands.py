@@ -28,7 +28,8 @@ def test_an_unknown_benchmark_is_refused_with_the_list_of_those_there_are() -> N
     assert refused.returncode == 2
     assert "there is no benchmark nonsense" in refused.stderr
     assert refused.stdout.split() == [
-        "advance", "attributes", "copies", "delivery", "lists", "own_lists", "purchase", "rules", "settle", "startup",
+        "advance", "attributes", "copies", "delivery", "lists", "own_lists", "pages", "purchase", "rules", "settle",
+        "startup",
     ]  # fmt: skip
 
 
@@ -39,6 +40,15 @@ def test_the_benchmark_of_lists_finds_what_it_put_in() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert (figures["bench"], figures["wrong"], len(figures["questions"])) == ("lists", 0, 23)
+
+
+def test_the_benchmark_of_pages_gets_every_page() -> None:
+    without = [word for name in _OF_THESE_TESTS for word in ("-u", name)]
+    few = ["--machines", "400", "--large", "100", "--small", "10", "--requests", "1", "--rounds", "1"]
+    done = run("env", *without, "bin/bench", "pages", *few, "--sessions", "4", "--seconds", "1", "--think", "0.2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert (figures["bench"], figures["wrong"], len(figures["pages"])) == ("pages", 0, 10)
 
 
 REPORT = """<testsuites><testsuite>

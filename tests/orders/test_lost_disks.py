@@ -15,10 +15,11 @@ from tests.support.written import nothing_written, refused
 from vmart.config.reconcile import reconcile
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
-from vmart.orders import errors, lost, sweep
+from vmart.orders import errors, lost, reinstall, sweep
 from vmart.orders.disks import again
 from vmart.orders.disks.again import Holds
 from vmart.orders.models import EngineDrift
+from vmart.orders.reinstall import Reinstall
 from vmart.orders.snapshots import delete
 from vmart.pricing.configuration import DiskChoice
 from vmart.storage.models import Disk, Snapshot
@@ -187,6 +188,67 @@ def test_an_engine_that_keeps_no_snapshots_makes_it_empty(
     _lose(machine, world)
     monkeypatch.setattr(again, "engine_of", lambda _: object())
     assert (_redelivered(machine)[0], world.read(_names(machine)[1])) == ("redelivered", "")
+
+
+def _reinstalled(machine: Instance) -> dict[str, object]:
+    """What its owner is told when they have it installed anew."""
+    reinstall.reinstall(by(machine.account_id), machine.public_id, Reinstall())
+    work()
+    machine.refresh_from_db()
+    assert (machine.state, machine.latest_operation_state) == ("RUNNING", "SUCCESS")
+    kind, detail = told(machine.account_id, "machine")[-1]
+    assert (kind, detail.pop("image")) == ("reinstalled", machine.image.public_id)
+    return detail
+
+
+def test_its_owner_may_have_it_installed_anew_with_what_the_snapshot_held(machine: Instance, world: World) -> None:
+    empty, filled = _names(machine)
+    world.write(filled, "newer")
+    _lose(machine, world)
+    detail = _reinstalled(machine)
+    assert (world.read(empty), world.read(filled)) == ("", "kept")
+    assert detail["why"] == f"What the snapshot held is on {filled}; what else went with the machine is empty."
+    assert list(reconcile()) == []
+
+
+def test_installed_anew_its_disk_is_empty_when_the_snapshot_is_gone(
+    account: int, machine: Instance, snapshot: Snapshot, world: World
+) -> None:
+    _deleted(account, snapshot, world)
+    _lose(machine, world)
+    (_, name) = _names(machine)
+    assert _reinstalled(machine)["why"] == f"Empty since the snapshot is not there any more: {name}."
+    assert world.read(name) == ""
+
+
+def test_a_machine_that_is_there_is_installed_anew_without_a_word_of_disks(machine: Instance, world: World) -> None:
+    _, filled = _names(machine)
+    world.write(filled, "newer")
+    assert _reinstalled(machine) == {}
+    assert world.read(filled) == "newer"
+
+
+@pytest.mark.parametrize("verb", ["ensure_volume_restored", "ensure_reinstalled"])
+def test_a_fault_or_a_lost_answer_while_it_is_installed_anew_changes_nothing(
+    machine: Instance, world: World, verb: str
+) -> None:
+    _, filled = _names(machine)
+    _lose(machine, world)
+    world.fail(verb)
+    world.lose_answer(verb, nth=2)
+    _reinstalled(machine)
+    assert (world.read(filled), world.armed_count()) == ("kept", 0)
+
+
+def test_the_snapshot_is_not_deleted_while_the_system_is_installed_anew(
+    account: int, machine: Instance, snapshot: Snapshot, world: World
+) -> None:
+    _lose(machine, world)
+    reinstall.reinstall(by(account), machine.public_id, Reinstall())
+    with refused(errors.SnapshotInUse, field="snapshots"):
+        delete.delete(by(account), [snapshot.public_id])
+    work()
+    delete.delete(by(account), [snapshot.public_id])
 
 
 def test_what_is_not_lost_is_not_foretold(machine: Instance) -> None:

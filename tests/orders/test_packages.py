@@ -478,6 +478,51 @@ def test_an_address_that_goes_while_others_get_the_speed_is_not_brought_back(
     assert seen(machine) == ("" if goes else again(eip).ip)
 
 
+def test_an_address_that_left_before_a_worker_was_killed_is_not_brought_back(
+    account: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the killed one had told its machine of the share once more, then the next one has that taken back."""
+    package, first, machine = new_package(account), buy_running(account), buy_running(account)
+    inside(package, first)
+    eip, engine = inside(package, machine), engine_of(ZONE)
+
+    class Slow:
+        def ensure_address(self, name: str, *told: Any) -> None:
+            if name == first.public_id:
+                leave(by(account), package.public_id, [eip.public_id])
+                work()
+            engine.ensure_address(name, *told)
+
+    class Killed(BaseException):
+        """Nothing after it is done."""
+
+    def killed(*_told: object) -> None:
+        raise Killed
+
+    bandwidth.change(by(account), package.public_id, 20)
+    with monkeypatch.context() as patch:
+        patch.setattr(bandwidth, "engine_of", lambda _zone: Slow())
+        patch.setattr(own, "tell_left", killed)
+        with pytest.raises(Killed):
+            work()
+    assert shared(world, machine) == [(package.public_id, 20)]  # what is to be taken back
+    Operation.objects.update(lease_owner=None, lease_until=None)
+    work()
+    assert now(package).bandwidth_mbps == 20
+    assert shared(world, first, machine) == [(package.public_id, 20), None]
+
+
+def test_a_lost_machine_keeps_no_other_from_the_speed(account: int, world: World) -> None:
+    package, lost, machine = new_package(account), buy_running(account), buy_running(account)
+    inside(package, lost)
+    inside(package, machine)
+    world.remove_machine(lost.public_id)
+    bandwidth.change(by(account), package.public_id, 20)
+    work()
+    assert (now(package).bandwidth_mbps, now(package).latest_operation_state) == (20, "SUCCESS")
+    assert shared(world, machine) == [(package.public_id, 20)]
+
+
 def test_a_speed_that_does_not_come_costs_nothing(account: int, world: World) -> None:
     machine, package = buy_running(account), new_package(account)
     inside(package, machine)

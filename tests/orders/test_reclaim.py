@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 
 from tests.orders.ending import nothing_left, now
 from tests.orders.test_spot import SPOT
@@ -15,6 +16,7 @@ from tests.support.shopper import (
     HOURLY,
     IMAGE,
     LOGIN,
+    MONTHLY,
     ZONE,
     buy_running,
     go_to,
@@ -38,12 +40,13 @@ from vmart.instances.models import Instance
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
 from vmart.network.models import PublicAddress
-from vmart.orders import reboot, reclaim, reset_password, terminate
-from vmart.orders.errors import NoRoom, RoomIsMade, SoldOut, WrongState
+from vmart.orders import placement_groups, reboot, reclaim, reset_password, resize, start, stop, terminate
+from vmart.orders.errors import NoRoom, NoRoomOnHost, RoomIsMade, SoldOut, WrongState
 from vmart.orders.place import place
+from vmart.orders.placement_groups import Wanted
 from vmart.orders.purchase import dry_run, purchase
 from vmart.orders.wanted import Machine
-from vmart.placement.models import Host
+from vmart.placement.models import Host, Member
 from vmart.provisioning import zones
 from vmart.worker.models import Operation
 
@@ -294,6 +297,103 @@ def test_so_many_go_as_the_purchase_needs_at_least(account: int) -> None:
     with pytest.raises(RoomIsMade):
         purchase(replace(wanted(buyer, replace(ORDINARY, count=2)), min_count=1))
     assert Instance.objects.filter(reclaim_at__isnull=False).count() == 1
+
+
+def _with_spots(account: int, spots: int) -> list[Instance]:
+    """The zone's only host, full of so many spot machines and what was placed before."""
+    zones.check(ZONE)
+    _only_room_for(9)
+    return [buy_running(account, SPOT) for _ in range(spots)]
+
+
+def test_a_start_without_room_has_spot_machines_of_its_host_go(account: int, test_clock: BusinessClock) -> None:
+    zones.check(ZONE)
+    _only_room_for(9)
+    owner = open_purse("other", cash_minor=20_000)
+    machine = buy_running(owner, ORDINARY)
+    stop.stop(by(owner), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    first, second = _with_spots(account, 2)
+    Instance.objects.filter(pk=first.pk).update(created_at=START - HOUR)
+    _only_room_for(2)
+    with pytest.raises(RoomIsMade, match=f"Room for {machine.public_id} is being made where it is") as told:
+        start.start(by(owner), [machine.public_id])
+    assert (told.value.code, told.value.field) == ("ResourcesSoldOut.SpecifiedInstanceType", "machines")
+    assert [now(one).reclaim_at for one in (first, second)] == [None, START + NOTICE]
+    assert (now(machine).state, now(machine).stop_charging_mode) == ("STOPPED", "STOP_CHARGING")
+    go_to(test_clock, START + NOTICE)
+    start.start(by(owner), [machine.public_id])
+    work()
+    assert [now(one).state for one in (machine, first, second)] == ["RUNNING", "RUNNING", "GONE"]
+    assert list(reconcile()) == []
+
+
+@pytest.mark.parametrize("prepaid", [False, True])
+def test_a_larger_type_without_room_has_spot_machines_of_its_host_go(
+    account: int, test_clock: BusinessClock, *, prepaid: bool
+) -> None:
+    zones.check(ZONE)
+    _only_room_for(9)
+    owner = open_purse("other", cash_minor=200_000)
+    machine = buy_running(owner, replace(MONTHLY, instance_type="S5.SMALL1") if prepaid else ORDINARY)
+    spots = _with_spots(account, 2)
+    _only_room_for(3)
+    before = purses(owner)
+    with pytest.raises(RoomIsMade, match=f"Room for {machine.public_id} is being made where it is") as told:
+        resize.change(by(owner), [machine.public_id], "S5.SMALL2")
+    assert (told.value.field, purses(owner)) == ("instance_type", before)
+    assert sorted(bool(now(one).reclaim_at) for one in spots) == [False, True]
+    go_to(test_clock, START + NOTICE)
+    resize.change(by(owner), [machine.public_id], "S5.SMALL2")
+    work()
+    assert (now(machine).instance_type_id, now(machine).memory_mib) == ("S5.SMALL2", 2048)
+    assert list(reconcile()) == []
+
+
+def test_nobody_goes_for_a_larger_type_that_would_not_fit_all_the_same(account: int) -> None:
+    zones.check(ZONE)
+    _only_room_for(9)
+    machine = buy_running(account, ORDINARY)
+    spots = _with_spots(account, 1)
+    _only_room_for(2)
+    with refused(NoRoomOnHost, field="instance_type"):
+        resize.change(by(account), [machine.public_id], "S5.LARGE8")
+    assert [now(one).reclaim_at for one in spots] == [None]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_machines_that_lie_apart_have_only_those_go_that_help_them(
+    account: int, test_clock: BusinessClock, *, beside: bool
+) -> None:
+    """Given two hosts full of spot machines, on one of which the group has a machine, then the other's goes."""
+    zones.check(ZONE)
+    owner = open_purse("other", cash_minor=20_000)
+    group = placement_groups.create(by(owner), Wanted(name="apart", apart="HOST")).public_id
+    apart = Machine(image_id=IMAGE, login=LOGIN, placement_groups=(group,))
+    full = Host.objects.filter(zone_id=ZONE).order_by("id")
+    here, there = full[0], full[1]
+    Host.objects.filter(zone_id=ZONE).exclude(pk=here.pk).update(enabled=False)
+    purchase(replace(wanted(owner, ORDINARY), machine=apart))
+    spots = [buy_running(account, SPOT)]
+    if not beside:
+        Host.objects.filter(pk=here.pk).update(enabled=False)
+        Host.objects.filter(pk=there.pk).update(enabled=True)
+        spots.append(buy_running(account, SPOT))
+        Host.objects.filter(pk=here.pk).update(enabled=True)
+    Host.objects.filter(zone_id=ZONE, enabled=True).update(memory_capacity_mib=F("memory_used_mib"))
+    if beside:
+        with refused(SoldOut):
+            purchase(replace(wanted(owner, ORDINARY), machine=apart))
+        assert now(spots[0]).reclaim_at is None
+        return
+    with pytest.raises(RoomIsMade):
+        purchase(replace(wanted(owner, ORDINARY), machine=apart))
+    assert [now(one).reclaim_at for one in spots] == [None, START + NOTICE]
+    go_to(test_clock, START + NOTICE)
+    purchase(replace(wanted(owner, ORDINARY), machine=apart))
+    work()
+    assert Member.objects.filter(group__public_id=group).count() == 2
+    assert list(reconcile()) == []
 
 
 CONTROLS: dict[str, Callable[[int], None]] = {

@@ -9,7 +9,7 @@ from tests.orders.prepaying import MONTH_MINOR, SSD, lines, prepaid_disk, term
 from tests.orders.test_own_disks import again, latest
 from tests.support.actors import by
 from tests.support.business_clock import START, BusinessClock
-from tests.support.shopper import ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
+from tests.support.shopper import HOURLY, MONTHLY, ZONE, buy_running, go_to, open_purse, owe, pay, purses, work
 from tests.support.written import nothing_written, refused
 from vmart.bills.models import Charge
 from vmart.config.reconcile import reconcile
@@ -21,9 +21,10 @@ from vmart.kernel.clock import HOUR, UTC
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
 from vmart.metering.models import Segment
 from vmart.orders import actions, errors, renew_flag
+from vmart.orders import renew as of_machine
 from vmart.orders import terminate as of_machines
 from vmart.orders.convert import Conversion
-from vmart.orders.disks import convert, renew
+from vmart.orders.disks import align, convert, renew
 from vmart.orders.disks.attach import attach
 from vmart.orders.disks.create import create
 from vmart.orders.disks.resize import resize
@@ -33,6 +34,7 @@ from vmart.orders.renew import Renewal
 from vmart.pricing.errors import PeriodNotSold
 from vmart.provisioning import zones
 from vmart.storage.models import Disk
+from vmart.subscriptions.models import Subscription
 from vmart.worker.loop import run_until_idle
 from vmart.worker.models import Operation
 
@@ -83,6 +85,84 @@ def test_to_a_unified_day_days_over_cost_a_thirtieth_each(account: int) -> None:
     before = purses(account)["cash"]
     renew.ACT.order(by(account), Renewal([disk.public_id], 0, 25))
     assert (before - purses(account)["cash"], term(disk)[1]) == (15_000, dt.datetime(2026, 5, 25, 2, tzinfo=UTC))
+
+
+def _with_machine(account: int, months: int = 3) -> tuple[Instance, Disk]:
+    """A machine for some months, and a disk for one, attached to it, both bought at START."""
+    machine = buy_running(account, replace(MONTHLY, period_months=months))
+    disk = prepaid_disk(account)
+    attach(by(account), machine.public_id, [disk.public_id])
+    work()
+    return machine, disk
+
+
+def test_a_disk_goes_on_as_long_as_its_machine(account: int, test_clock: BusinessClock) -> None:
+    """From 10 April to the machine's end on 25 July: three months, and 15 days at 100.00 / 30."""
+    machine, disk = _with_machine(account)
+    to = EXPIRY.replace(month=7, day=25)
+    Subscription.objects.filter(pk=machine.pk).update(anchor_at=START + 15 * DAY, expires_at=to)
+    asked = Renewal([disk.public_id], 0, with_machine=True)
+    (line,) = renew.ACT.price(account, asked).lines
+    assert (line.months, line.days, line.amount_minor) == (3, 15, 35_000)
+    before = purses(account)["cash"]
+    renew.ACT.order(by(account), asked)
+    assert before - purses(account)["cash"] == 35_000
+    assert term(disk) == (START + 15 * DAY, to)
+    with refused(InvalidParameter, field="months", match="as long as its machine already"), nothing_written():
+        renew.ACT.order(by(account), asked)
+    renew.ACT.order(by(account), Renewal([disk.public_id], 1, with_machine=True))  # as its machine's next month will
+    assert term(disk)[1] == EXPIRY.replace(month=8, day=25)
+
+
+def test_a_day_that_has_begun_is_paid(account: int) -> None:
+    machine, disk = _with_machine(account)
+    Subscription.objects.filter(pk=machine.pk).update(expires_at=EXPIRY + dt.timedelta(seconds=1))
+    (line,) = renew.ACT.price(account, Renewal([disk.public_id], 0, with_machine=True)).lines
+    assert (line.months, line.days, line.amount_minor) == (0, 1, 333)
+
+
+@pytest.mark.parametrize("how", ["detached", "postpaid"])
+def test_a_disk_without_a_machine_that_is_paid_ahead_goes_on_with_none(account: int, how: str) -> None:
+    disk = prepaid_disk(account)
+    if how == "postpaid":
+        attach(by(account), buy_running(account, HOURLY).public_id, [disk.public_id])
+        work()
+    with refused(InvalidParameter, field="disks", match="no machine that is paid ahead"), nothing_written():
+        renew.ACT.order(by(account), Renewal([disk.public_id], 0, with_machine=True))
+
+
+def test_a_machine_is_not_renewed_to_the_end_of_one(account: int) -> None:
+    machine, _disk = _with_machine(account)
+    with refused(InvalidParameter, field="with_machine"), nothing_written():
+        of_machine.renew(by(account), Renewal([machine.public_id], 0, with_machine=True))
+
+
+def test_a_machine_is_renewed_with_its_disks(account: int) -> None:
+    pay(account, 100_000)
+    machine, disk = _with_machine(account, months=1)
+    longer = prepaid_disk(account, months=4)
+    attach(by(account), machine.public_id, [longer.public_id])
+    work()
+    asked = Renewal([machine.public_id], 2)
+    of_it, (of_disks,) = align.price_with_disks(account, asked)
+    assert [line.public_id for line in of_disks.lines] == [disk.public_id]
+    before = purses(account)["cash"]
+    align.renew_with_disks(by(account), asked)
+    assert before - purses(account)["cash"] == of_it.due_minor + of_disks.due_minor
+    machine.subscription.refresh_from_db()
+    assert term(disk) == (machine.subscription.anchor_at, machine.subscription.expires_at)
+    assert term(longer)[1] == EXPIRY.replace(month=7)
+    assert list(reconcile()) == []
+
+
+def test_a_machine_is_not_renewed_where_the_money_for_its_disk_is_missing(account: int) -> None:
+    machine, disk = _with_machine(account, months=1)
+    asked = Renewal([machine.public_id], 1)
+    of_it, _ = align.price_with_disks(account, asked)
+    owe(account, -of_it.due_minor)  # but that much is left
+    assert (purses(account)["cash"], term(disk)[1]) == (of_it.due_minor, EXPIRY)
+    with refused(errors.InsufficientBalance), nothing_written():
+        align.renew_with_disks(by(account), asked)
 
 
 @pytest.mark.parametrize("how", ["expired", "returned"])

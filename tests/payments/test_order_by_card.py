@@ -1,11 +1,27 @@
 """Given an order paid outright by card, then money and machine come in one commit, or the money alone."""
 
-import pytest
+import datetime as dt
+from dataclasses import replace
 
+import pytest
+from django.db.models import F
+
+from tests.orders.test_spot import SPOT
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.happened import told
-from tests.support.shopper import HOURLY, HOURLY_HOLD_MINOR, MONTHLY, MONTHLY_MINOR, open_purse, purses, wanted, work
+from tests.support.shopper import (
+    HOURLY,
+    HOURLY_HOLD_MINOR,
+    MONTHLY,
+    MONTHLY_MINOR,
+    buy_running,
+    go_to,
+    open_purse,
+    purses,
+    wanted,
+    work,
+)
 from vmart.events.record import ORDER
 from vmart.instances.models import Instance
 from vmart.kernel import db
@@ -18,6 +34,7 @@ from vmart.payments.models import Payment
 from vmart.payments.providers.contract import Outcome, Status
 from vmart.payments.providers.sandbox import ANSWERS_LATE, PAYS
 from vmart.payments.record import record
+from vmart.placement.models import Host
 from vmart.provisioning import zones
 from vmart.worker.models import Operation
 
@@ -89,6 +106,31 @@ def test_sold_out_in_between_leaves_the_money_as_balance() -> None:
     assert purses(account) == {"cash": MONTHLY_MINOR, "gift": 0, "owed": 0, "held": 0, "available": MONTHLY_MINOR}
     assert not Instance.objects.exists()
     assert not Operation.objects.exists()
+
+
+def test_an_order_by_card_that_finds_no_room_has_some_made(test_clock: BusinessClock) -> None:
+    """Given spot machines in its way, then they go for it, the payer reads until when, and the money waits for them."""
+    zones.check(MONTHLY.zone)
+    zones.prepare_images(MONTHLY.zone)
+    other = open_purse("spots", cash_minor=20_000)
+    host = Host.objects.filter(zone_id=MONTHLY.zone).order_by("id")[0]
+    Host.objects.filter(zone_id=MONTHLY.zone).exclude(pk=host.pk).update(enabled=False)
+    spots = [buy_running(other, SPOT) for _ in range(2)]
+    Host.objects.filter(pk=host.pk).update(memory_capacity_mib=F("memory_used_mib"))
+    account = open_purse()
+    small = replace(MONTHLY, instance_type="S5.SMALL1")
+    order, payment = _waiting(account, small)
+    assert _success(payment)
+    reason = Payment.objects.get(id=payment).reason
+    assert reason.startswith("Room for 1 of S5.SMALL1 is being made in")
+    assert (Order.objects.get(id=order).status, Order.objects.get(id=order).reason) == (7, reason)
+    assert purses(account)["available"] == MONTHLY_MINOR
+    assert Instance.objects.filter(pk__in=[one.pk for one in spots], reclaim_at__isnull=False).count() == 1
+    assert not _success(payment)  # told again, nobody else goes
+    assert Instance.objects.filter(reclaim_at__isnull=False).count() == 1
+    go_to(test_clock, test_clock.at + dt.timedelta(minutes=2))
+    buying.purchase(wanted(account, small))
+    assert Instance.objects.filter(account_id=account).count() == 1
 
 
 def test_success_after_the_order_has_expired_is_a_top_up(test_clock: BusinessClock) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmart.placement.making_room import Room, Taken, plan
+from vmart.placement.making_room import Apart, Room, Taken, plan
 
 SMALL, LARGE = Room(1, 1024, 10), Room(4, 4096, 40)
 
@@ -31,6 +31,17 @@ def test_none_goes_where_all_would_not_do() -> None:
     assert plan({1: Room(0, 0, 0)}, _taken(1, 1, 1), SMALL, 4) is None
     assert plan({}, _taken(9), SMALL, 1) is None  # its host takes no machines
     assert plan({1: Room(9, 9999, 0)}, [Taken(1, 1, Room(1, 1, 1))], SMALL, 1) is None  # one dimension is enough
+
+
+def test_who_lies_apart_has_only_those_go_on_whose_hosts_they_may_lie() -> None:
+    none = Room(0, 0, 0)
+    hosts, machines = {1: none, 2: none, 3: none}, _taken(1, 2, 2, 3)
+    apart = Apart({1: "a", 2: "b"}, {"a": 1, "b": 1})
+    assert plan(hosts, machines, SMALL, 2, apart) == (1, 2)
+    assert plan(hosts, machines, SMALL, 3, apart) is None
+    assert plan(hosts, machines, SMALL, 2, Apart({1: "a", 2: "a"}, {"a": 1})) is None  # of one rack
+    assert plan(hosts, machines, SMALL, 2, Apart({2: "b"}, {"b": 2})) == (2, 3)
+    assert plan({3: SMALL}, machines, SMALL, 1, apart) is None  # free, and none of the group may lie there
 
 
 _ROOMS = st.builds(Room, st.integers(0, 4), st.integers(0, 4), st.integers(0, 4))

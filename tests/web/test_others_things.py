@@ -94,6 +94,7 @@ NAMED: dict[str, list[Arguments]] = {
     "order_passwords": ORDERS,
     "machine": MACHINE,
     "machine_live": MACHINE,
+    "machine_another": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
     "machine_window": MACHINE,

@@ -163,6 +163,27 @@ def test_it_is_faster_renamed_and_deleted(visitor: Visitor) -> None:
     assert (Package.objects.get().state, visitor.get(there).status_code) == ("GONE", 404)
 
 
+def test_its_pages_are_asked_again_while_its_speed_is_changed(visitor: Visitor) -> None:
+    """Given a machine in it, when its speed is changed, then page and list refresh until the engine has done it."""
+    package, eip = _buy(visitor), _address(visitor)
+    there = f"/packages/{package.public_id}/"
+    visitor.buy("?charge=postpaid&address=0", name="bare")
+    work()
+    associate(by(visitor.account_id), eip.public_id, Instance.objects.get().public_id)
+    work()
+    enter(by(visitor.account_id), package.public_id, [eip.public_id])
+    work()
+    pages = (there, "/packages/")
+    assert ["hx-trigger" in visitor.get(page).content.decode() for page in pages] == [False, False]
+    _press(visitor, f"{there}bandwidth/?bandwidth=20")
+    page, every = (visitor.get(page).content.decode() for page in pages)
+    assert f'hx-get="{there}" hx-trigger="every 1s"' in page and 'http-equiv="refresh"' in page
+    assert "Put an address into it" not in page and 'hx-get="/packages/" hx-trigger="every 2s"' in every
+    work()
+    assert ["hx-trigger" in visitor.get(page).content.decode() for page in pages] == [False, False]
+    assert "Put an address into it" in visitor.get(there).content.decode()
+
+
 def test_an_address_is_bought_in_it(visitor: Visitor) -> None:
     asked = f"zone={ZONE}&bandwidth=5&count=1&name="
     assert "In a bandwidth package" not in visitor.get("/addresses/buy/").content.decode()

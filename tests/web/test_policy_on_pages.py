@@ -31,7 +31,7 @@ def test_the_purchase_page() -> None:
     prepaid = text_of(customer().get("/buy/?charge=prepaid&internet=traffic", follow=True))
     assert "at the first midnight 9 days after the end" in prepaid
     assert "off 3 hours after your balance falls below zero" in prepaid
-    assert "keeps it sealed for 1 day and shows it" in prepaid
+    assert "kept sealed for 1 day and shown to you" in prepaid
     assert "as your one free return" not in prepaid  # after 3 days none is free
     postpaid = text_of(customer().get("/buy/?charge=postpaid", follow=True))
     assert "when you end it, or 3 hours after your balance falls below zero." in postpaid
@@ -43,7 +43,7 @@ def test_the_purchase_page_in_chinese() -> None:
     prepaid = text_of(customer(**CHINESE).get("/buy/?charge=prepaid&internet=traffic", follow=True))
     assert "到期满 9 天后的首个零点" in prepaid
     assert "余额低于零 3 小时后断开" in prepaid
-    assert "商店加密保存 1 天" in prepaid
+    assert "加密保存 1 天" in prepaid
     postpaid = text_of(customer(**CHINESE).get("/buy/?charge=postpaid", follow=True))
     assert "您销毁时，或余额为负 3 小时后。" in postpaid
     assert "销毁 5 小时后； 因欠费停机则为 11 天后。" in postpaid

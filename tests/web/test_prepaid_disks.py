@@ -1,13 +1,18 @@
 """Given a customer, then pages sell disks for a term, renew, convert and return them, and say what each costs first."""
 
+import re
+
 import pytest
 
+from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import purses
 from tests.support.written import nothing_written
 from tests.web.visiting import ZONE, Form, Visitor, customer, operator, text_of, work
 from vmart.engines.simulated.world import World
+from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.orders.disks.attach import attach
 from vmart.orders.models import Order
 from vmart.storage.models import Disk
 from vmart.worker.models import Operation
@@ -158,3 +163,23 @@ def test_lists_tell_of_it_and_the_seller_of_one_that_was_not_made(visitor: Visit
     assert ("2 disks could not be made." in page, "¥40.00 came back" in page) == (True, True)
     assert failed.public_id in text_of(seller.get("/seller/deliveries/"))
     assert "Deliveries failed" in text_of(seller.get("/seller/"))
+
+
+def test_one_goes_on_as_long_as_the_machine_that_has_it(visitor: Visitor) -> None:
+    disk = _bought(visitor, 1)
+    way = f"/disks/renew/?id={disk.public_id}"
+    assert "Or as long as the machine that has it is paid" in text_of(visitor.get(way))
+    assert "is attached to no machine that is paid ahead" in text_of(visitor.get(f"{way}&until=machine"))
+    visitor.buy("?charge=prepaid&months=3", name="box")
+    work()
+    machine = Instance.objects.get(name="box")
+    attach(by(visitor.account_id), machine.public_id, [disk.public_id])
+    work()
+    page = visitor.get(f"{way}&until=machine").content.decode()
+    assert "¥40.00" in page  # 20 × 1.00 × 2
+    assert re.search(r'name="until" value="machine" checked', page)
+    before = purses(visitor.account_id)["available"]
+    _confirm(visitor, f"{way}&until=machine")
+    assert before - purses(visitor.account_id)["available"] == 4_000
+    assert "2026-06-10" in text_of(visitor.get(f"/disks/{disk.public_id}/"))
+    assert "as long as the machine that has it" not in text_of(visitor.get(f"/machines/renew/?id={machine.public_id}"))

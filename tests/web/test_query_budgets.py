@@ -60,6 +60,7 @@ CUSTOMERS = {
     "home": 3, "overview": 8,
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
     "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
+    "machine_another": 7,
     "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
     "invited": 4, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
@@ -219,6 +220,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
             [
                 "machine",
                 "machine_live",
+                "machine_another",
                 "machine_stop",
                 "machine_end",
                 "machine_reset_password",

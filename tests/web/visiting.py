@@ -20,7 +20,7 @@ from vmart.worker import loop
 
 PASSWORD = "a-Long-passphrase-4"
 ZONE = "ap-guangzhou-3"  # the zone that is preselected
-_REPEATED = ("data_disk", "data_gib", "data_snapshot", "security_group")
+_REPEATED = ("data_disk", "data_gib", "data_snapshot", "security_group", "beside")
 _numbers = itertools.count(1)
 
 

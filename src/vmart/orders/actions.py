@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from vmart.events.actor import Actor
 from vmart.kernel import db
-from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, place, renew, resize, unpaid
+from vmart.orders import bandwidth, bandwidth_window, convert, grow_disk, place, renew, resize, room, unpaid
 from vmart.orders.addresses import bandwidth as address_bandwidth
 from vmart.orders.addresses import mode as address_mode
 from vmart.orders.addresses import renew as renew_address
@@ -35,7 +35,7 @@ def pay(actor: Actor, order_id: int) -> None:
 
     Raises OrderNotPayable and the refusals of its action.
     """
-    with db.act():
+    with room.made_where_lacking(), db.act():
         pay_in_act(actor, order_id)
 
 

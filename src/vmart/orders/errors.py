@@ -35,6 +35,10 @@ class NoRoom(SoldOut):
     """On sale, and no host has the room now."""
 
 
+class NoRoomOnHost(SoldOut):
+    """For a machine that is there, on the host on which it is."""
+
+
 class RoomIsMade(SoldOut):
     """Spot machines give their room back: it is there in two minutes."""
 
@@ -59,6 +63,10 @@ class NoPlaceInGroup(Refused):
     """No host is left on which the group has none of its machines yet, or it has as many as it may have."""
 
     code = "ResourceInsufficient.DisasterRecoverGroupCvmQuota"
+
+
+class NoPlaceApart(NoPlaceInGroup):
+    """There is room, but only beside machines of the group."""
 
 
 class NotInGroup(InvalidValue):

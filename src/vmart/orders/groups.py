@@ -24,12 +24,12 @@ Groups = tuple[str, ...]
 _NO_GROUPS = gettext_noop("No security group holds here.")
 
 
-# Each purchase that names groups asks this: no rules are read, and all in one statement.
+# Each purchase that names groups asks this: no rules are read, all in one statement, which is planned once.
 _NAMED = """
 SELECT z.capabilities, ARRAY(
-  SELECT g.public_id::text FROM security_group g WHERE g.account_id = %(account)s AND g.public_id = ANY (%(named)s)
-    AND g.region IN ('', %(region)s)) AS known
-FROM catalog_zone z WHERE z.code = %(zone)s
+  SELECT g.public_id::text FROM security_group g WHERE g.account_id = %s AND g.public_id = ANY (%s)
+    AND g.region IN ('', %s)) AS known
+FROM catalog_zone z WHERE z.code = %s
 """
 
 
@@ -41,7 +41,7 @@ def check(account_id: int, zone: str, groups: Sequence[str]) -> None:
     if not groups:
         return
     region, default = shop.snapshot().region_of(zone), held.default_id(account_id)
-    (row,) = db.rows(_NAMED, account=account_id, region=region, zone=zone, named=sayable(groups))
+    (row,) = db.prepared(_NAMED, account_id, sayable(groups), region, zone)
     refuse_unfit(groups, {default, *row["known"]})
     if set(groups) != {default} and why_none_hold(json.loads(row["capabilities"])):
         raise none_hold(zone)

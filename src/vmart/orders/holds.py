@@ -52,9 +52,8 @@ def take(subscriptions: Sequence[Subscription], amounts_minor: Sequence[int]) ->
 
     Belongs into ``or_refuse``: after a refusal of the database the transaction answers nothing.
     """
-    for old in subscriptions:
-        if old.hold_id:
-            db.call("ledger_void", old.hold_id, clock.now())
+    if before := [old.hold_id for old in subscriptions if old.hold_id]:
+        db.rows("SELECT fn.ledger_void(old.id, %s) FROM unnest(%s::uuid[]) AS old (id)", clock.now(), before)
     _renumber(subscriptions)
     db.call(
         "ledger_hold", subscriptions[0].account_id, "floating", [each.hold_id for each in subscriptions],

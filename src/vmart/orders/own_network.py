@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
 from vmart.network import held, ranges
 from vmart.network.models import Subnet, Vpc
@@ -98,9 +99,9 @@ def _subnet(account_id: int, wanted: NetworkWanted, where: Where) -> Subnet | No
     found: Any = _named(account_id, subnet_id)
     if found and found.zone_id == where.zone and vpc_id in ("", found.vpc_public_id):
         return found  # type: ignore[no-any-return]
-    held_ones = Subnet.objects.filter(held.of(account_id))
     vpc = _vpc(account_id, vpc_id, where) if vpc_id else None
     if subnet_id:
+        held_ones = Subnet.objects.filter(held.of(account_id))
         there = held_ones.filter(zone_id=where.zone, **({"vpc": vpc} if vpc else {})).order_by("id")
         possible = there.values_list("public_id", flat=True)[:_TOLD_MAX]
         raise _not_possible(found, subnet_id, where, possible)
@@ -109,7 +110,7 @@ def _subnet(account_id: int, wanted: NetworkWanted, where: Where) -> Subnet | No
     return None
 
 
-# Of each purchase that names a subnet: no more is read than is asked.
+# Of each purchase that names a subnet: no more is read than is asked, and planned once.
 _NAMED = """
 SELECT s.id, s.zone_id, s.cidr, s.prefix, s.first_host, v.public_id AS vpc_public_id
 FROM network_subnet s JOIN network_vpc v ON v.id = s.vpc_id
@@ -121,7 +122,12 @@ def _named(account_id: int, subnet_id: str) -> Any:
     """The account's subnet with this id, with ``vpc_public_id``; None for another's, and for none."""
     if not subnet_id:
         return None
-    return next(iter(Subnet.objects.raw(_NAMED, [held.sayable(subnet_id), account_id])), None)
+    for row in db.prepared(_NAMED, held.sayable(subnet_id), account_id):
+        vpc = row.pop("vpc_public_id")
+        found: Any = Subnet(**row)
+        found.vpc_public_id = vpc
+        return found
+    return None
 
 
 def _not_possible(found: Any, subnet_id: str, where: Where, possible: Iterable[str]) -> UnknownNetwork:

@@ -12,7 +12,7 @@ from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import machines as m
-from vmart.orders import numbers, paid, tokens, unpaid
+from vmart.orders import numbers, paid, room, tokens, unpaid
 from vmart.orders.models import Order
 from vmart.orders.things import named_in
 from vmart.pricing.priced import Priced
@@ -62,7 +62,7 @@ class PricedAct(Generic[A]):
         ``expected`` is the price that was shown: it is charged. Raises the refusals of ``orders.errors`` and
         ``pricing.errors``, TokenReused.
         """
-        with db.act():
+        with room.made_where_lacking(), db.act():
             return self.order_in_act(actor, asked, expected=expected, client_token=client_token)
 
     def order_in_act(self, actor: Actor, asked: A, *, expected: Priced | None = None, client_token: str = "") -> int:

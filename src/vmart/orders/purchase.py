@@ -7,6 +7,7 @@ the rest in one statement, which is one commit. The engine is not called here.
 import json
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -18,8 +19,8 @@ from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.ledger.queries import balance
 from vmart.network.models import PublicAddress
-from vmart.orders import purchase_values, reclaim, refusals, tokens
-from vmart.orders.errors import NoRoom, RoomIsMade
+from vmart.orders import purchase_values, reclaim, refusals, room, tokens
+from vmart.orders.errors import NoPlaceApart, NoRoom, RoomIsMade
 from vmart.orders.ready import ready
 from vmart.orders.wanted import Bought, Purchase, fingerprinted
 from vmart.pricing.configuration import SPOTPAID, Configuration
@@ -37,7 +38,8 @@ def purchase(request: Purchase) -> Bought:
     for _ in range(3):
         here = shop.snapshot()  # once: quote, generation and rows are of the same catalog, or the statement refuses
         try:
-            return _purchase(request, here, fingerprint, first_in_zone=first_in_zone)
+            with room.made_where_lacking():
+                return _purchase(request, here, fingerprint, first_in_zone=first_in_zone)
         except _StaleCatalog:
             shop.refresh()
         except _FirstInZone:
@@ -84,32 +86,29 @@ def _purchase(request: Purchase, here: shop.Shop, fingerprint: bytes, *, first_i
     known = answered(request, fingerprint) if made.machine.made_login.generated else None
     try:
         return known or _write(made, quoted, here, fingerprint.hex(), first_in_zone=first_in_zone)
-    except NoRoom:
-        _make_room(made, quoted, here)
-        raise
+    except (NoRoom, NoPlaceApart) as why:
+        raise room.lacking(why, partial(_room_made, made, quoted, here)) from None
 
 
-def _make_room(request: Purchase, quoted: Quote, here: shop.Shop) -> None:
-    """Raise RoomIsMade where spot machines give theirs back for this purchase, whose buyer has the money.
-
-    Not for what is only tried or part of another act, and not for machines that have to lie apart.
-    """
+def _room_made(request: Purchase, quoted: Quote, here: shop.Shop) -> RoomIsMade | None:
+    """What is said where spot machines give their room back for this purchase, whose buyer has the money."""
     configuration = request.configuration
-    if db.in_transaction() or configuration.charge_type == SPOTPAID or request.machine.placement_groups:
-        return
+    if configuration.charge_type == SPOTPAID:
+        return None
     if balance(request.account_id).available_minor < quoted.due_minor + quoted.hold_minor:
-        return
+        return None
     enough = replace(configuration, count=request.min_count or configuration.count)
     if enough.public_ip and not _addresses_for(enough):
-        return  # nobody goes for what could not be had all the same
-    until = reclaim.for_room(request.account_id, enough, here)
-    if until is not None:
-        raise RoomIsMade(
-            "Room for {count} of {type} is being made in {zone}: spot machines give theirs back until {until}. Ask"
-            " again then.",
-            field="instance_type", count=enough.count, type=configuration.instance_type,
-            zone=configuration.zone, until=refusals.local(until.isoformat()),
-        )  # fmt: skip
+        return None  # nobody goes for what could not be had all the same
+    until = reclaim.for_room(request.account_id, enough, here, *request.machine.placement_groups)
+    if until is None:
+        return None
+    return RoomIsMade(
+        "Room for {count} of {type} is being made in {zone}: spot machines give theirs back until {until}. Ask"
+        " again then.",
+        field="instance_type", count=enough.count, type=configuration.instance_type,
+        zone=configuration.zone, until=refusals.local(until.isoformat()),
+    )  # fmt: skip
 
 
 def _addresses_for(configuration: Configuration) -> bool:

@@ -1,4 +1,4 @@
-"""Spot machines are taken back: for the room of a purchase, when they cost more than was bid, or by the seller.
+"""Spot machines are taken back: for the room of others, when they cost more than was bid, or by the seller.
 
 Their owner has two minutes' notice: an event, a line on the machine's page, and a file in the machine's own system. At
 its end their charging ends, to that second, and all of them is erased (ADR 0054).
@@ -6,7 +6,7 @@ its end their charging ends, to that second, and all of them is erased (ADR 0054
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.utils.translation import gettext_noop
 
@@ -21,10 +21,12 @@ from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
 from vmart.orders import machines as m
-from vmart.orders import spot, terminate
+from vmart.orders import refusals, spot, terminate
 from vmart.orders.acts import ending, when_idle
+from vmart.orders.errors import RoomIsMade
 from vmart.orders.models import Order, Status
-from vmart.placement.making_room import Room, Taken, plan
+from vmart.placement.making_room import Apart, Room, Taken, plan
+from vmart.placement.models import Allocation
 from vmart.policy import policy
 from vmart.pricing.configuration import SPOTPAID, Configuration
 from vmart.provisioning.zone_engines import engine_of
@@ -52,6 +54,16 @@ FROM instances_instance i JOIN placement_allocation a ON a.instance_id = i.id
 WHERE i.zone_id = %s AND i.charge_type = 'SPOTPAID' AND i.state NOT IN ('GONE', 'PENDING', 'LAUNCH_FAILED')
 ORDER BY i.created_at DESC, i.id DESC
 """
+
+# Hosts on which machines of a placement group may lie, by the rules of fn.placement_may_join: how many more may come
+# into the place of each, and into the group in all.
+_PLACES = """
+SELECT h.id, CASE g.apart WHEN 'RACK' THEN h.rack ELSE h.id::text END AS place,
+       g.affinity - fn.placement_beside(g, h) AS there, fn.placement_group_left(g.account_id, g.id) AS in_all
+FROM placement_group g JOIN placement_host h ON h.zone_id = %(zone)s
+WHERE g.public_id = %(group)s AND g.account_id = %(account)s AND fn.placement_may_join(g, h)
+"""
+_NOTHING = Room(0, 0, 0)
 
 
 def announce(machines: Sequence[int], why: str, actor: Actor | None = None) -> int:
@@ -87,25 +99,72 @@ def by_seller(actor: Actor, public_id: str) -> bool:
     return announce([found.id], BY_SELLER, actor) == 1
 
 
-def for_room(account_id: int, configuration: Configuration, here: Shop) -> dt.datetime | None:
-    """Have room made for an account's purchase that found none; when it is there.
+def for_room(account_id: int, configuration: Configuration, here: Shop, group_id: str = "") -> dt.datetime | None:
+    """Have room made for an account's purchase that found none; when it is there. ``group_id``: of a placement group.
 
     None where no spot machine stands in its way, or the account has not bought what was made for it before.
     """
     kind = here.instance_types[configuration.instance_type]
     disks = (configuration.system_disk, *configuration.data_disks)
     needed = Room(kind.vcpu, kind.memory_mib, sum(disk.size_gib for disk in disks))
-    free = {row.pop("id"): Room(**row) for row in db.rows(_FREE, configuration.zone)}
+    apart = _apart(account_id, group_id, configuration) if group_id else None
+    if group_id and apart is None:
+        return None
+    free, taken = _there(configuration.zone)
+    return _made(account_id, configuration.zone, plan(free, taken, needed, configuration.count, apart))
+
+
+def where_they_are(machines: Sequence[tuple[Instance, Room]], field: str) -> RoomIsMade | None:
+    """The same for machines of an account in a zone that need so much more on their hosts: what is said of it."""
+    first, _ = machines[0]
+    until = _on_their_hosts(first.account_id, first.zone_id, {machine.id: more for machine, more in machines})
+    if until is None:
+        return None
+    return RoomIsMade(
+        "Room for {ids} is being made where it is: spot machines give theirs back until {until}. Ask again then.",
+        field=field, ids=", ".join(machine.public_id for machine, _ in machines),
+        until=refusals.local(until.isoformat()),
+    )  # fmt: skip
+
+
+def _on_their_hosts(account_id: int, zone: str, more: Mapping[int, Room]) -> dt.datetime | None:
+    needed: dict[int, Room] = {}
+    for number, host in Allocation.objects.filter(instance_id__in=more).values_list("instance_id", "host_id"):
+        needed[host] = needed.get(host, _NOTHING).plus(more[number])
+    free, taken = _there(zone)
+    going: list[int] = []
+    for host, room in needed.items():
+        there = plan({host: free[host]} if host in free else {}, taken, room, 1)
+        if there is None:
+            return None
+        going += there
+    return _made(account_id, zone, tuple(going))
+
+
+def _there(zone: str) -> tuple[dict[int, Room], list[Taken]]:
+    """What is free on each host of the zone that takes machines, and its spot machines, the newest first."""
+    free = {row.pop("id"): Room(**row) for row in db.rows(_FREE, zone)}
     taken = [
         Taken(row["id"], row["host_id"], Room(row["vcpu"], row["memory_mib"], row["disk_gib"]), leaving=row["leaving"])
-        for row in db.rows(_SPOTS, configuration.zone)
+        for row in db.rows(_SPOTS, zone)
     ]
-    going = plan(free, taken, needed, configuration.count)
+    return free, taken
+
+
+def _apart(account_id: int, group_id: str, configuration: Configuration) -> Apart | None:
+    """Where further machines of the group may lie; None where it may not have so many."""
+    places = db.rows(_PLACES, zone=configuration.zone, account=account_id, group=group_id)
+    if not places or places[0]["in_all"] < configuration.count:
+        return None
+    return Apart({row["id"]: row["place"] for row in places}, {row["place"]: row["there"] for row in places})
+
+
+def _made(account_id: int, zone: str, going: Sequence[int] | None) -> dt.datetime | None:
     if going is None or (going and not _may_have_more_made(account_id)):
         return None
     announce(going, FOR_ROOM)
     until: dt.datetime | None = (
-        Instance.objects.filter(zone_id=configuration.zone, charge_type=SPOTPAID, reclaim_at__gt=clock.now())
+        Instance.objects.filter(zone_id=zone, charge_type=SPOTPAID, reclaim_at__gt=clock.now())
         .exclude(state=State.GONE)
         .order_by("-reclaim_at")
         .values_list("reclaim_at", flat=True)

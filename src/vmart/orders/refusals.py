@@ -121,7 +121,7 @@ def _group_full(values: list[str], configuration: Configuration, currency: str) 
 
 
 def _group_apart(values: list[str], configuration: Configuration, currency: str) -> Refused:
-    return errors.NoPlaceInGroup(
+    return errors.NoPlaceApart(
         "In {zone} is room for {room} machines apart from those of the placement group {id}: where else is room, the "
         "group has as many machines already as it may have in one place.",
         field="placement_groups", zone=configuration.zone, room=values[1], id=values[0],

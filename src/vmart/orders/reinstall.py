@@ -21,7 +21,7 @@ from vmart.kernel import db
 from vmart.orders import bind_keys, image_there, login, naming, passwords, redeliver, start, user_data
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
-from vmart.orders.disks import own
+from vmart.orders.disks import again, own
 from vmart.orders.errors import SystemDiskTooSmall
 from vmart.orders.images import chosen
 from vmart.orders.images.chosen import Chosen
@@ -114,15 +114,24 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _install(operation: Claimed, owner: uuid.UUID) -> None:
-    machine = m.read(operation.subject_id)
+    machine, disks = m.read(operation.subject_id), again.Filled()
     if m.is_under_way(machine, ACT):
-        seen = engine_of(operation.lane).ensure_reinstalled(_spec(machine, operation.payload))
+        spec = _spec(machine, operation.payload)
+        disks = _filled_again(machine, spec)
+        seen = engine_of(operation.lane).ensure_reinstalled(spec)
         own.attach_again(operation.lane, machine)
         if seen.power != Power.RUNNING:
             raise m.not_on(seen)
     with outcome(operation, owner, State.STARTING) as installed:
         if installed:
-            _installed(installed, operation.payload)
+            _installed(installed, operation.payload, disks)
+
+
+def _filled_again(machine: Instance, spec: MachineSpec) -> again.Filled:
+    """Of a machine that its engine has lost, what its data disks were bought with is on them before it is made."""
+    if engine_of(machine.zone_id).observe(machine.public_id).power != Power.ABSENT:
+        return again.Filled()
+    return again.fill(machine, spec)
 
 
 def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
@@ -136,12 +145,13 @@ def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
     )  # fmt: skip
 
 
-def _installed(machine: Instance, payload: Mapping[str, Any]) -> None:
+def _installed(machine: Instance, payload: Mapping[str, Any], disks: again.Filled) -> None:
     """The new system runs. Belongs into the act."""
     start.running(machine)
     redeliver.found_again(machine)
     _tell(machine, payload)
-    m.event(machine, "reinstalled", image=payload.get("own_image") or payload["image"])
+    _kind, held = again.told(disks)
+    m.event(machine, "reinstalled", image=payload.get("own_image") or payload["image"], **held)
 
 
 def _tell(machine: Instance, payload: Mapping[str, Any]) -> None:
@@ -185,7 +195,7 @@ def _given_up(machine: Instance, payload: Mapping[str, Any], seen: Observation |
     elif seen.installation < machine.installation:
         m.fail(machine, _UNTOUCHED, error, **({"state": State.RUNNING} if _is_on(seen) else off(machine)))
     elif _is_on(seen):  # the last answer was lost
-        _installed(machine, payload)
+        _installed(machine, payload, again.Filled())
     else:
         _tell(machine, payload)
         m.fail(machine, _ERASED, error, **off(machine))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
@@ -24,10 +25,10 @@ from vmart.orders.renew_flag import check_flag, refuse_without_term
 from vmart.orders.things import Thing, events, is_in_bin, named_in, out_of_bin
 from vmart.policy import policy
 from vmart.pricing import books
-from vmart.pricing.book import BANDWIDTH
+from vmart.pricing.book import BANDWIDTH, PriceBook
 from vmart.pricing.priced import Priced, PricedLine
 from vmart.pricing.priced import Term as Paid
-from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day
+from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day, term_until
 from vmart.subscriptions.models import Subscription
 
 ACTION = "renew"
@@ -40,6 +41,7 @@ class Renewal:
     """For how long: ``months``, or (0) to the unified ``day`` of a month. ``renew_flag`` "" leaves it as it is.
 
     ``bandwidth_mbps``: less bandwidth by the month from the begin of the further term on; 0 leaves it as it is.
+    ``with_machine``: a disk as long as the machine that has it, once that is renewed by ``months`` (0: as it is).
     """
 
     public_ids: Sequence[str]
@@ -47,6 +49,7 @@ class Renewal:
     day: int = field(default=0, metadata=tokens.TOLD)
     renew_flag: str = field(default="", metadata=tokens.TOLD)
     bandwidth_mbps: int = 0
+    with_machine: bool = False
 
 
 def refuse(machines: Sequence[Instance]) -> None:
@@ -60,6 +63,7 @@ def refuse(machines: Sequence[Instance]) -> None:
 
 def _check(machines: Sequence[Instance], asked: Renewal) -> None:
     check_flag_asked(asked)
+    refuse_with_machine(asked)
     refuse(machines)
     refuse_lost(machines)
     if asked.bandwidth_mbps:
@@ -70,6 +74,12 @@ def check_flag_asked(asked: Renewal) -> None:
     """Raise InvalidValue for a flag that does not exist."""
     if asked.renew_flag:
         check_flag(asked.renew_flag)
+
+
+def refuse_with_machine(asked: Renewal) -> None:
+    """Raise InvalidParameter for what is no disk."""
+    if asked.with_machine:
+        raise InvalidParameter("Disks alone are renewed to the end of a machine.", field="with_machine")
 
 
 def refuse_lost(machines: Sequence[Instance]) -> None:
@@ -103,8 +113,10 @@ def _term(thing: Thing, asked: Renewal) -> Term:
     anchor_at, expires_at = thing.subscription.anchor_at, thing.subscription.expires_at
     assert anchor_at is not None and expires_at is not None
     here = shop.snapshot()
-    if asked.months:
-        book = books.current_book(here.generation)
+    book = books.current_book(here.generation)
+    if asked.with_machine:
+        found = _as_long_as_its_machine(book, thing, asked.months, here.billing_zone)
+    elif asked.months:
         found = term_of_months(book, anchor_at, expires_at, asked.months, here.billing_zone)
     elif not 1 <= asked.day <= 31:
         raise InvalidParameter("A unified day is 1 to 31.", field="day")
@@ -122,6 +134,19 @@ def _term(thing: Thing, asked: Renewal) -> Term:
             field="months", id=thing.public_id,
         )  # fmt: skip
     return found
+
+
+def _as_long_as_its_machine(book: PriceBook, disk: Any, months: int, zone: ZoneInfo) -> Term:
+    agreed_for, own = Subscription.objects.get(pk=disk.instance_id), disk.subscription
+    until, later_anchor = agreed_for.expires_at, agreed_for.anchor_at
+    assert until is not None and later_anchor is not None
+    if months:
+        until = term_of_months(book, later_anchor, until, months, zone).period_to
+    if until <= own.expires_at:
+        raise InvalidParameter(
+            "{id} is paid as long as its machine already, or longer.", field="months", id=disk.public_id
+        )
+    return term_until(own.anchor_at, own.expires_at, until, later_anchor, zone)
 
 
 def _terms(things: Sequence[Thing], asked: Renewal) -> dict[int, list[Paid]]:

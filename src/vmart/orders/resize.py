@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from vmart.catalog import shop
@@ -19,16 +20,17 @@ from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, InvalidValue
-from vmart.orders import agreed, changes, downgrade, hourly, in_term, offered, paid, size
+from vmart.orders import agreed, changes, downgrade, hourly, in_term, offered, paid, reclaim, room, size
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
 from vmart.orders.agreed import New
 from vmart.orders.downgrade import Downgrade
-from vmart.orders.errors import SoldOut
+from vmart.orders.errors import NoRoomOnHost
 from vmart.orders.hourly import Hours
 from vmart.orders.models import Order
 from vmart.orders.priced_act import PricedAct
 from vmart.placement import explain
+from vmart.placement.making_room import Room
 from vmart.pricing import books
 from vmart.pricing.book import CPU, UnitPrice, cpu_key
 from vmart.pricing.priced import TYPE_ORDER, Priced, Term
@@ -82,7 +84,7 @@ def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while
     SoldOut, InsufficientBalance, LimitExceeded.
     """
     asked = Resize(public_ids, instance_type)
-    with accepting(actor, "", public_ids, uses=True) as found:
+    with room.made_where_lacking(), accepting(actor, "", public_ids, uses=True) as found:
         _check(found, asked)
         (machine,) = found
         m.refuse_running(machine, while_running=while_running)
@@ -177,15 +179,17 @@ def _begin(
 
 
 def _take_room(machine: Instance, to: InstanceType) -> None:
-    """Room for both sizes on its host while the change is under way. Raises SoldOut."""
+    """Room for both sizes on its host while the change is under way. Raises NoRoomOnHost."""
     vcpu, memory_mib = max(machine.vcpu, to.vcpu), max(machine.memory_mib, to.memory_mib)
     if not db.call("placement_grow", machine.id, vcpu, memory_mib):
         left = explain.on_its_host(machine.id, vcpu, memory_mib)
         log.info("no room to make %s a %s: %s", machine.public_id, to.code, explain.line(left))
-        raise SoldOut(
+        why = NoRoomOnHost(
             "There is no room for a {type} on the host of {id} now.",
             field="instance_type", type=to.code, id=machine.public_id,
         )  # fmt: skip
+        more = Room(vcpu - machine.vcpu, memory_mib - machine.memory_mib, 0)
+        raise room.lacking(why, partial(reclaim.where_they_are, [(machine, more)], "instance_type"))
 
 
 def _priced(machines: Sequence[Instance], asked: Resize) -> Priced:

@@ -3,17 +3,19 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 from vmart.engines.contract import Power
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
-from vmart.orders import address, holds, refusals
+from vmart.orders import address, holds, reclaim, refusals, room
 from vmart.orders import machines as m
 from vmart.orders.acts import accepting, outcome
-from vmart.orders.errors import InsufficientBalance, NotSoldHere, SoldOut
+from vmart.orders.errors import InsufficientBalance, NoRoomOnHost, NotSoldHere, RoomIsMade
 from vmart.orders.without_charge import STOP_CHARGING, give_up
 from vmart.placement import explain
+from vmart.placement.making_room import Room
 from vmart.pricing.configuration import BY_USAGE
 from vmart.provisioning.specs import public_address
 from vmart.provisioning.zone_engines import engine_of
@@ -24,7 +26,10 @@ log = logging.getLogger(__name__)
 
 def start(actor: Actor, public_ids: Sequence[str]) -> None:
     """Accept a start, all or none. Charging of what was paused resumes at RUNNING, not here."""
-    with accepting(actor, "StartInstances", public_ids, refuse=refuse, uses=True) as found:
+    with (
+        room.made_where_lacking(),
+        accepting(actor, "StartInstances", public_ids, refuse=refuse, uses=True) as found,
+    ):
         roomless = [machine.id for machine in found if machine.stop_charging_mode == STOP_CHARGING]
         if roomless:
             db.call("placement_lock", roomless)
@@ -47,7 +52,20 @@ def take_again(machines: Sequence[Instance]) -> None:
     for machine in machines:
         if machine.id in full:
             _hold(machine, full[machine.id])
-        _take_room_and_address(machine)
+        try:
+            _take_room_and_address(machine)
+        except NoRoomOnHost as why:
+            raise room.lacking(why, partial(_room_made, machines)) from None
+
+
+def _room_made(machines: Sequence[Instance]) -> RoomIsMade | None:
+    """Spot machines give back what all of them need: with less, none of them starts."""
+    roomless = [machine for machine in machines if machine.stop_charging_mode == STOP_CHARGING]
+    needs: dict[str, list[tuple[Instance, Room]]] = {}
+    for machine in roomless:
+        needs.setdefault(machine.zone_id, []).append((machine, Room(machine.vcpu, machine.memory_mib, 0)))
+    told = [reclaim.where_they_are(there, "machines") for there in needs.values()]
+    return told[0] if all(told) else None
 
 
 def _gave_up_its_hold(machine: Instance) -> bool:
@@ -73,7 +91,7 @@ def _take_room_and_address(machine: Instance) -> None:
     ):
         left = explain.on_its_host(machine.id, machine.vcpu, machine.memory_mib)
         log.info("no room to start %s: %s", machine.public_id, explain.line(left))
-        raise SoldOut("There is no room for {id} on its host now.", field="machines", id=machine.public_id)
+        raise NoRoomOnHost("There is no room for {id} on its host now.", field="machines", id=machine.public_id)
     if machine.public_ip_wanted and not machine.public_ip:
         claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
         if not claimed:

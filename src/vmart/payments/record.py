@@ -11,7 +11,7 @@ from vmart.events.actor import timer
 from vmart.events.record import PAYMENT
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import Refused
-from vmart.orders import actions, unpaid
+from vmart.orders import actions, room, unpaid
 from vmart.orders.credit import credit
 from vmart.orders.errors import OrderNotPayable
 from vmart.payments.models import Payment
@@ -35,6 +35,27 @@ def record(payment_id: int, outcome: Outcome, *, currency: str, buy: bool = True
     ``buy`` the order is closed instead. Raises Disagreement; then nothing was written.
     """
     account_id = Payment.objects.values_list("account_id", flat=True).get(id=payment_id)
+    changed, why = _record(account_id, payment_id, outcome, currency, buy=buy)
+    if why is not None:
+        _have_room_made(payment_id, why)
+    return changed
+
+
+def _have_room_made(payment_id: int, why: Refused) -> None:
+    """The order found no room, and its money is in the balance by now: the payer reads when there is some."""
+    told = room.made_for(why)
+    if told is None:
+        return
+    with db.act():
+        payment = Payment.objects.select_for_update().get(id=payment_id)
+        Payment.objects.filter(id=payment_id).update(reason=told.sentence[:300])
+        unpaid.say_why(payment.account_id, payment.order_id or 0, told)
+
+
+def _record(
+    account_id: int, payment_id: int, outcome: Outcome, currency: str, *, buy: bool
+) -> tuple[bool, Refused | None]:
+    """Whether it changed anything, and why its order could not be had."""
     with db.act():
         db.call("ledger_lock", account_id)
         payment = Payment.objects.select_for_update().get(id=payment_id)
@@ -47,41 +68,42 @@ def record(payment_id: int, outcome: Outcome, *, currency: str, buy: bool = True
                 f" {outcome.amount_minor} {outcome.currency}"
             )
         if payment.state == Payment.State.SUCCEEDED:
-            return False
+            return False, None
         if succeeds:
-            _succeed(payment, outcome, buy=buy)
-            return True
-        return _note(payment, outcome)
+            return True, _succeed(payment, outcome, buy=buy)
+        return _note(payment, outcome), None
 
 
-def _succeed(payment: Payment, outcome: Outcome, *, buy: bool) -> None:
-    note = ""
+def _succeed(payment: Payment, outcome: Outcome, *, buy: bool) -> Refused | None:
+    """Why its order could not be had; None where it was, or there is none."""
+    why = None
     credit(
         ids.transfer_id("payment", payment.id), "top_up", payment.account_id, "card",
         cash_minor=payment.amount_minor, subject_id=payment.id,
     )  # fmt: skip
     if payment.order_id is not None:
-        note = _buy(payment.account_id, payment.order_id, buy=buy)
+        why = _buy(payment.account_id, payment.order_id, buy=buy)
     _told(payment, "payment_succeeded", {"amount_minor": payment.amount_minor, "provider": payment.provider})
     Payment.objects.filter(id=payment.id).update(
-        state=Payment.State.SUCCEEDED, reference=payment.reference or outcome.reference, reason=note[:300],
-        resolved_at=clock.now(),
+        state=Payment.State.SUCCEEDED, reference=payment.reference or outcome.reference,
+        reason=why.sentence[:300] if why else "", resolved_at=clock.now(),
     )  # fmt: skip
     _forget_poll(payment.id)
+    return why
 
 
-def _buy(account_id: int, order_id: int, *, buy: bool) -> str:
-    """Pay the order from the balance that now is; a sentence when it could not be had."""
+def _buy(account_id: int, order_id: int, *, buy: bool) -> Refused | None:
+    """Pay the order from the balance that now is; why when it could not be had."""
     try:
         if not buy:
             raise Refused(_FAULT)
         actions.pay_in_act(timer(account_id), order_id)
     except OrderNotPayable as why:  # expired, paid or closed: the payment is a top-up and reopens nothing
-        return why.sentence
+        return why
     except Refused as why:
         unpaid.close_in_act(account_id, order_id, why)
-        return why.sentence
-    return ""
+        return why
+    return None
 
 
 def _note(payment: Payment, outcome: Outcome) -> bool:

@@ -1,6 +1,6 @@
 """Which machines that may be taken back have to go, so that others find room. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -35,6 +35,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """Of machines that lie apart: the place of each host on which they may lie, and how many more may come into it."""
+
+    place_of: Mapping[int, str]
+    left: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Host:
     free: Room
     left: tuple[Taken, ...]  # that may have to go, the newest first
@@ -55,12 +63,16 @@ class _Host:
         return replace(self, free=free.minus(placed), left=self.left[len(gone) :])
 
 
-def plan(free: dict[int, Room], taken: Sequence[Taken], needed: Room, count: int) -> tuple[int, ...] | None:
+def plan(
+    free: dict[int, Room], taken: Sequence[Taken], needed: Room, count: int, apart: Apart | None = None
+) -> tuple[int, ...] | None:
     """Numbers of machines to be taken back so that ``count`` of this size find room; None where all would not do.
 
     ``free``: of each host that takes machines, by number. ``taken``: the newest first. Where the fewest have to go is
-    chosen for each, what is free or leaving before all else.
+    chosen for each, what is free or leaving before all else. ``apart``: where they may lie at all.
     """
+    left = dict(apart.left) if apart else {}
+    place_of = apart.place_of if apart else {}
     hosts = {number: _Host(room, ()) for number, room in free.items()}
     for each in taken:
         if each.host in hosts:
@@ -72,11 +84,16 @@ def plan(free: dict[int, Room], taken: Sequence[Taken], needed: Room, count: int
     going: list[int] = []
     for _ in range(count):
         found = [
-            (len(gone), number, gone) for number, host in hosts.items() if (gone := host.victims(needed)) is not None
+            (len(gone), number, gone)
+            for number, host in hosts.items()
+            if (apart is None or left.get(place_of.get(number, ""), 0) > 0)
+            and (gone := host.victims(needed)) is not None
         ]
         if not found:
             return None
         _, number, gone = min(found, key=lambda one: one[:2])
         hosts[number] = hosts[number].without(gone, needed)
+        if apart:
+            left[place_of[number]] -= 1
         going += [each.id for each in gone]
     return tuple(going)

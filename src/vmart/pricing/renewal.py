@@ -1,7 +1,7 @@
 """What a further term of a prepaid bundle costs: by its terms, at the prices of a book (billing-rules, section 3).
 
-A renewal of whole months is list × months × the discount of that many. To a unified day: whole months by the same
-rule, and for the days over the monthly list price / 30 each.
+A renewal of whole months is list × months × the discount of that many. To a unified day, or to another thing's end:
+whole months by the same rule, and for the days over the monthly list price / 30 each.
 """
 
 import datetime as dt
@@ -59,6 +59,22 @@ def term_to_day(anchor_at: dt.datetime, expires_at: dt.datetime, day: int, zone:
         months += 1
     days = (until.astimezone(zone).date() - add_months(anchor_at, so_far + months, zone).astimezone(zone).date()).days
     return Term(months, days, anchor.astimezone(dt.UTC), until)
+
+
+def term_until(
+    anchor_at: dt.datetime, expires_at: dt.datetime, until: dt.datetime, later_anchor: dt.datetime, zone: ZoneInfo
+) -> Term:
+    """To another thing's end, which is later than the expiry; a day that has begun is a day over.
+
+    Later terms count from ``later_anchor``, as that thing's do, so both go on together.
+    """
+    so_far, _ = whole_months(anchor_at, expires_at, zone)
+    months = 0
+    while add_months(anchor_at, so_far + months + 1, zone) <= until:
+        months += 1
+    begun = add_months(anchor_at, so_far + months, zone)
+    rest = until.astimezone(zone).replace(tzinfo=None) - begun.astimezone(zone).replace(tzinfo=None)
+    return Term(months, -(-rest // dt.timedelta(days=1)), later_anchor, until)
 
 
 def days_over(month: Decimal, term: Term) -> Decimal:

@@ -44,10 +44,12 @@ TYPES_SHOWN = ("family", "vcpu", "memory", "order")  # which rows of the type ta
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at", "tags", "max_price", "ipv6", *TYPES_SHOWN,
+    "ends_at", "tags", "max_price", "ipv6", *TYPES_SHOWN, "quick",
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
+BESIDE_MAX = 3  # configurations kept beside the form
+_BESIDE_CHARACTERS_MAX = 2000
 _NEW_DATA_GIB = 50  # a disk that is added has at least this
 
 # A data disk as typed: type, size and the snapshot that it is to hold; None where the form has none.
@@ -62,6 +64,7 @@ class Typed:
     keys: tuple[str, ...]
     data_disks: Sequence[Row]
     groups: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, form: QueryDict) -> "Typed":
@@ -69,7 +72,9 @@ class Typed:
         values = {name: str(given[-1]) for name, given in form.lists() if given}
         typed = zip_longest(form.getlist("data_disk"), form.getlist("data_gib"), form.getlist("data_snapshot"))
         disks = _rows(list(typed), values.get("act", ""))
-        return cls(values, _ids(form, "key", KEYS_MAX), disks, _ids(form, "security_group", OF_A_MACHINE_MAX + 1))
+        groups = _ids(form, "security_group", OF_A_MACHINE_MAX + 1)
+        beside = tuple(given for given in form.getlist("beside") if len(given) <= _BESIDE_CHARACTERS_MAX)
+        return cls(values, _ids(form, "key", KEYS_MAX), disks, groups, beside[-BESIDE_MAX:])
 
 
 def _ids(form: QueryDict, name: str, most: int) -> tuple[str, ...]:
@@ -99,6 +104,7 @@ class Choice:
     notices: list[str] = field(default_factory=list)
     groups: tuple[str, ...] = ()  # security groups; none is the default one
     source: Held | None = None  # the version of a launch template that the form began with
+    beside: tuple[str, ...] = ()  # what is kept to be compared, each as ``alone``
 
     def number(self, name: str) -> int:
         """A number that was checked; 0 where an error says that it is none."""
@@ -165,7 +171,15 @@ class Choice:
 
     def query(self, **other: str) -> str:
         """The form as a query string; equal forms have equal ones. ``other`` replaces values."""
-        shown = self.values | other
+        return "&".join([self._alone(other), *(urlencode({"beside": kept}) for kept in self.beside)])
+
+    @property
+    def alone(self) -> str:
+        """The query string without what is kept beside it, and in no mode of being looked at."""
+        return self._alone(dict.fromkeys((*TYPES_SHOWN, "quick"), ""))
+
+    def _alone(self, other: Mapping[str, str]) -> str:
+        shown = {**self.values, **other}
         pairs = [(name, shown[name]) for name in IN_ADDRESS if shown.get(name)]
         of_snapshots = any(snapshot for _, _, snapshot in self.data_disks)
         for disk_type, size, snapshot in self.data_disks:
@@ -221,7 +235,8 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
     values["max_price"] = values["max_price"].strip()
     if mode == "spot" and values["max_price"] and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,8})?", values["max_price"]):
         errors["max_price"] = _("Enter an amount, with at most 8 decimals.")
-    return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups)
+    values["quick"] = "1" if values["quick"] == "1" else ""
+    return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups, beside=typed.beside)
 
 
 def has_ipv6(zone: ZoneView, market: Market) -> bool:

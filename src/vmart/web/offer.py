@@ -33,9 +33,10 @@ from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_re
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
-from vmart.web import fields, from_template, group_boxes
+from vmart.web import fields, from_template, group_boxes, tray
 from vmart.web.choice import Choice, Typed, has_ipv6, in_stock, read, recommended, size_field, snapshot_field, zone_of
 from vmart.web.faults import Fault, faults
+from vmart.web.tray import Kept
 from vmart.web.type_table import FEW, TypeOption, TypeTable
 
 SUBNETS_SHOWN = 200
@@ -96,6 +97,7 @@ class Offer:
     quoted: Quote | None = None
     compared: Comparison | None = None
     returns: Sequence[ReturnPreview] = ()
+    tray: Sequence[Kept] = ()
     general_error: str = ""
     available_minor: int | None = None  # None for who has no account
     refused: bool = False  # it was sent and nothing was done
@@ -400,7 +402,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     choice = read(typed, here, book, market, own)
     if account_id is not None and choice.values["template"]:
         _begin_with(choice, account_id)
-    offer = Offer(here, book, market, choice, own)
+    offer = Offer(here, book, market, choice, own, tray=tray.of(choice, here, book, market=market, own=own))
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor
         offer.subnets = _subnets(account_id, choice)

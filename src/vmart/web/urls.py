@@ -214,6 +214,7 @@ urlpatterns = [
     path("machines/renew/flag/", renewal.set_flag, name="machines_renew_flag"),
     path("machines/<machine:public_id>/", machines.detail, name="machine"),
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
+    path("machines/<machine:public_id>/another/", purchase.another, name="machine_another"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/bandwidth/", changes.bandwidth_page, name="machine_bandwidth"),
     path("machines/<machine:public_id>/bandwidth/window/", changes.window_page, name="machine_window"),

@@ -130,6 +130,14 @@ def _plain(payload: Any) -> dict[str, Any]:
     return dict(json.loads(payload) if isinstance(payload, str) else payload)
 
 
+def note(operation: Claimed, owner: uuid.UUID, **payload: object) -> bool:
+    """Write into an operation's payload what whoever does it next must know; False where it is another owner's."""
+    noted: bool = db.call("worker_note", operation.id, owner, json.dumps(payload))
+    if noted:
+        operation.payload.update(payload)
+    return noted
+
+
 def renew(owner: uuid.UUID, operations: Sequence[int], lease_s: float) -> None:
     """Hold on to work that takes longer than its lease."""
     db.call("worker_renew", list(operations), owner, clock.wall() + dt.timedelta(seconds=lease_s))

@@ -93,12 +93,14 @@ def _reduced(listed: Decimal, amount: Decimal) -> ItemPriceAnswer:
     }
 
 
-def renewal_price(priced: Priced) -> RenewalPriceAnswer:
-    """``Price`` of InquiryPriceRenewInstances, for all machines together."""
+def renewal_price(priced: Priced, of_disks: Sequence[Priced] = ()) -> RenewalPriceAnswer:
+    """``Price`` of InquiryPriceRenewInstances, for all machines together, and the disks that are renewed with them."""
     listed = sum(line.network_list_minor for line in priced.lines)
     amount = sum(line.network_minor for line in priced.lines)
+    rest_listed = sum((one.list_minor for one in of_disks), priced.list_minor - listed)
+    rest = sum((one.due_minor for one in of_disks), priced.due_minor - amount)
     return {
-        "InstancePrice": amounts(priced.list_minor - listed, priced.due_minor - amount, priced.currency),
+        "InstancePrice": amounts(rest_listed, rest, priced.currency),
         "BandwidthPrice": amounts(listed, amount, priced.currency),
     }
 

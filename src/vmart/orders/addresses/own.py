@@ -223,19 +223,24 @@ def set_aside(eip: Eip, wanted_part: AddressPart | None = None) -> None:
 
     Nothing of one that is paid ahead.
     """
-    if things.is_prepaid(eip):
-        return
-    wanted = hold_minor(
-        [bound_hourly(wanted_part or part(eip), prices(eip.zone_id))], exponent(shop.snapshot().currency)
-    )
-    if not wanted or wanted <= held_minor(eip):
+    set_aside_all([(eip, wanted_part or part(eip))])
+
+
+def set_aside_all(wanted: Sequence[tuple[Eip, AddressPart]]) -> None:
+    """The same of several of one account, in as many statements as of one."""
+    places = exponent(shop.snapshot().currency)
+    hours = [(eip, hold_minor([bound_hourly(as_part, prices(eip.zone_id))], places)) for eip, as_part in wanted]
+    charged = [(eip, hour) for eip, hour in hours if hour and not things.is_prepaid(eip)]
+    held = _held_of([eip for eip, _ in charged])
+    more = [(eip, hour) for eip, hour in charged if hour > held[eip.id]]
+    if not more:
         return
     with holds.or_refuse(lambda available, needed: errors.InsufficientBalance(
         "One hour of {id} at a machine is set aside: {needed} are needed and {available} are available.",
-        field="addresses", code="FailedOperation.BalanceInsufficient", id=eip.public_id, needed=needed,
-        available=available,
+        field="addresses", code="FailedOperation.BalanceInsufficient",
+        id=", ".join(eip.public_id for eip, _ in more), needed=needed, available=available,
     )):  # fmt: skip
-        holds.take([eip.subscription], [wanted])
+        holds.take([eip.subscription for eip, _ in more], [hour for _, hour in more])
 
 
 def charge_as(eip: Eip, *, bound: bool) -> None:
@@ -294,6 +299,10 @@ def hold_what_it_asks(eip: Eip) -> None:
 
 def held_minor(eip: Eip) -> int:
     """What is set aside for it."""
-    if eip.subscription.hold_id is None:
-        return 0
-    return Hold.objects.values_list("floating_minor", flat=True).get(id=eip.subscription.hold_id)
+    return _held_of([eip])[eip.id]
+
+
+def _held_of(eips: Sequence[Eip]) -> dict[int, int]:
+    named = [eip.subscription.hold_id for eip in eips if eip.subscription.hold_id]
+    held = dict(Hold.objects.filter(id__in=named).values_list("id", "floating_minor")) if named else {}
+    return {eip.id: held[eip.subscription.hold_id] if eip.subscription.hold_id else 0 for eip in eips}

@@ -33,6 +33,7 @@ def waits(eip: Eip) -> bool:
 
 def _check(eips: Sequence[Eip], asked: Renewal) -> None:
     of_any.check_flag_asked(asked)
+    of_any.refuse_with_machine(asked)
     refuse(eips)
     if asked.bandwidth_mbps:
         raise InvalidParameter(

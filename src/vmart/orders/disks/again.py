@@ -1,4 +1,4 @@
-"""What is on the disks of a machine that was lost, when the seller has it delivered again.
+"""What is on the disks of a machine that was lost, when the seller has it delivered again, or its owner reinstalls it.
 
 Its system is new. A data disk that was bought with what a snapshot holds holds that again, while the snapshot is there.
 """

@@ -8,8 +8,10 @@ from vmart.orders import renew as of_any
 from vmart.orders import renew_flag, things
 from vmart.orders.disks import own, release
 from vmart.orders.renew import Renewal
+from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import OWN_DISK_RENEWAL
 from vmart.storage.models import Disk, State
+from vmart.subscriptions.models import Subscription
 
 AT_ONCE_MAX = 50
 RENEWABLE = (State.UNATTACHED, State.ATTACHING, State.ATTACHED, State.DETACHING, State.TORECYCLE)
@@ -40,6 +42,19 @@ def _check(disks: Sequence[Disk], asked: Renewal) -> None:
     refuse(disks)
     if asked.bandwidth_mbps:
         raise InvalidParameter("A disk has no bandwidth.", field="bandwidth_mbps")
+    if asked.with_machine:
+        _refuse_without_machine(disks)
+
+
+def _refuse_without_machine(disks: Sequence[Disk]) -> None:
+    """Raise InvalidParameter for one that no machine has which is paid ahead."""
+    having = [disk.instance_id or 0 for disk in disks if disk.state == State.ATTACHED]
+    ahead = set(Subscription.objects.filter(pk__in=having, charge_type=PREPAID).values_list("pk", flat=True))
+    for disk in disks:
+        if disk.state != State.ATTACHED or disk.instance_id not in ahead:
+            raise InvalidParameter(
+                "{id} is attached to no machine that is paid ahead.", field="disks", id=disk.public_id
+            )
 
 
 def _bring_back(disks: Sequence[Disk], actor: Actor) -> None:

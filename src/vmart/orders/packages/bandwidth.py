@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vmart.catalog import shop
-from vmart.engines.contract import Share
+from vmart.engines.contract import Engine, EngineError, Power, PublicAddress, Share
 from vmart.events.actor import Actor
+from vmart.instances.models import Instance
 from vmart.kernel import db
 from vmart.network.models import Package
 from vmart.orders import hourly, things
@@ -22,6 +23,7 @@ from vmart.pricing import books
 from vmart.pricing.package import PackagePart
 from vmart.provisioning.specs import leading
 from vmart.provisioning.zone_engines import engine_of
+from vmart.worker import queue
 from vmart.worker.queue import Claimed
 
 KIND, ACT = "package_bandwidth", own.BANDWIDTH
@@ -66,23 +68,35 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
     for operation in batch:
         package, mbps = own.read(operation.subject_id), int(operation.payload["mbps"])
         if things.is_under_way(package, ACT):
-            _tell(operation.lane, package, mbps)
+            _tell(operation, owner, package, mbps)
         with own.outcome(operation, owner) as changed:
             if changed and things.is_under_way(changed, ACT):
                 _at_speed(changed, mbps)
 
 
-def _tell(lane: str, package: Package, mbps: int) -> None:
-    engine, there = engine_of(lane), own.led(package)
+def _tell(operation: Claimed, owner: uuid.UUID, package: Package, mbps: int) -> None:
+    """Who is told stands in the operation before, so that who leaves is told of the row also after a killed worker."""
+    engine, there = engine_of(operation.lane), own.led(package)
+    told = [list(pair) for pair in operation.payload.get("told", [])]
+    told += [pair for eip, machine in there if (pair := [eip.id, machine.id]) not in told]
+    if not queue.note(operation, owner, told=told):
+        return
     try:
         for eip, machine in there:
-            told = leading(eip)
-            assert told is not None
-            engine.ensure_address(
-                machine.public_id, machine.private_ip, replace(told, share=Share(package.public_id, mbps))
-            )
+            address = leading(eip)
+            assert address is not None
+            _give(engine, machine, replace(address, share=Share(package.public_id, mbps)))
     finally:
-        own.tell_left(package, there)
+        own.tell_left(package, told)
+
+
+def _give(engine: Engine, machine: Instance, address: PublicAddress) -> None:
+    """One that its engine has lost keeps no other from the speed: made again, it has what the row says."""
+    try:
+        engine.ensure_address(machine.public_id, machine.private_ip, address)
+    except EngineError:
+        if engine.observe(machine.public_id).power != Power.ABSENT:
+            raise
 
 
 def _at_speed(package: Package, mbps: int) -> None:

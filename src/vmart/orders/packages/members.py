@@ -65,9 +65,8 @@ def leave(actor: Actor, package_id: str, eip_ids: Sequence[str]) -> None:
         eips = own_address.lock(actor.account, eip_ids)
         package = own.lock(actor.account, package_id)
         refuse_leave(package, eips)
-        for eip in eips:
-            if eip.instance_id:
-                own_address.set_aside(eip, AddressPart(eip.charged_outside, eip.bandwidth_mbps))
+        bound = [eip for eip in eips if eip.instance_id]
+        own_address.set_aside_all([(eip, AddressPart(eip.charged_outside, eip.bandwidth_mbps)) for eip in bound])
         _begin(actor, eips, LEAVE, package, package=None)
 
 

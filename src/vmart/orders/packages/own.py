@@ -145,12 +145,14 @@ def tell_again(package: Package) -> None:
     address.send_all([eip.instance for eip in having if eip.instance is not None])
 
 
-def tell_left(package: Package, told: Sequence[tuple[Eip, Instance]]) -> None:
+def tell_left(package: Package, told: Sequence[Sequence[int]]) -> None:
     """Machines that were just told of an address, and by now have it no more, or not in the package: told of the row.
 
-    Nothing of a package waits for its speed: an address may have left, been unbound and be another customer's.
+    ``told``: numbers of addresses, each with that of its machine. Nothing of a package waits for its speed: an address
+    may have left, been unbound and be another customer's.
     """
     with db.act():
         db.call("ledger_lock", package.account_id)
         still = {(eip.id, machine.id) for eip, machine in led(package)}
-        address.send_all([machine for eip, machine in told if (eip.id, machine.id) not in still])
+        left = [machine for eip, machine in told if (eip, machine) not in still]
+        address.send_all(list(Instance.objects.filter(pk__in=left, state__in=ALIVE).order_by("id")))

@@ -221,18 +221,17 @@ END $$;
 
 -- Tags of the machines and disks that are bought. Nobody knows them yet, so nobody else tags them.
 CREATE FUNCTION fn.orders_tag(_p jsonb, _ids bigint[], _account bigint, _now timestamptz) RETURNS void
-LANGUAGE sql AS $$
-  WITH bought (kind, public_id) AS (
+LANGUAGE plpgsql AS $$
+DECLARE
+  _kinds text[];
+  _named text[];
+BEGIN
+  SELECT array_agg(kind), array_agg(public_id) INTO _kinds, _named FROM (
     (SELECT 'instance', machine->>'public_id' FROM jsonb_array_elements(_p->'machines') AS machine
      LIMIT cardinality(_ids))
     UNION ALL
     SELECT 'volume', disk->>'public_id' FROM jsonb_array_elements(_p->'disks') AS disk
     WHERE (disk->>'instance_id')::bigint = ANY (_ids)
-  )
-  SELECT fn.tags_write(_account, array_agg(bought.kind), array_agg(bought.public_id), array_agg(tag->>'key'),
-                       array_agg(tag->>'value'), _now)
-  FROM jsonb_array_elements(_p->'bought'->'tag_specification') AS specified
-  JOIN bought ON bought.kind = specified->>'resource_type'
-  CROSS JOIN jsonb_array_elements(specified->'tags') AS tag
-  HAVING count(*) > 0
-$$;
+  ) AS bought (kind, public_id);
+  PERFORM fn.tags_begin(_account, _kinds, _named, _p->'bought'->'tag_specification', _now);
+END $$;

@@ -21,6 +21,20 @@ BEGIN
   ON CONFLICT (kind, resource_id, key) WHERE to_at IS NULL DO NOTHING;
 END $$;
 
+-- Tags of things that this statement makes: of the n-th, its kind and public id; _specified is
+-- [{"resource_type": kind, "tags": [{"key": …, "value": …}, …]}, …], no key twice of a kind. Nothing of them is there
+-- to be closed, so rows are written and none is looked for.
+CREATE FUNCTION fn.tags_begin(_account bigint, _kinds text[], _ids text[], _specified jsonb, _now timestamptz)
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tags_tag (account_id, kind, resource_id, key, value, from_at)
+  SELECT _account, made.kind, made.id, tag->>'key', tag->>'value', _now
+  FROM unnest(_kinds, _ids) AS made (kind, id)
+  JOIN jsonb_array_elements(_specified) AS said ON said->>'resource_type' = made.kind
+  CROSS JOIN jsonb_array_elements(said->'tags') AS tag;
+END $$;
+
 -- Public ids of the account's things of a kind (null: of any) that meet every condition: [[keys, values], …], null for any.
 CREATE FUNCTION fn.tags_meeting(_account bigint, _kind text, _conditions jsonb) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$

@@ -40,7 +40,8 @@ from vmart.web.visitor import actor, customer, field
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     """The addresses, newest first."""
     page = eips.by_key(account_id, before=request.GET.get("before", ""))
-    return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, page, request)})
+    busy = any(_is_busy(row) for row in page.rows)
+    return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, page, request), "busy": busy})
 
 
 @never_cache
@@ -99,13 +100,13 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     if form.takes(lambda: rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])):
         messages.success(request, _("The address was renamed."))
         return redirect("address", public_id)
-    busy, in_bin = eip.latest_operation_state == "OPERATING", eip.off and eip.expires_at is not None
+    busy, in_bin = _is_busy(eip), eip.off and eip.expires_at is not None
     machines = EipMachine(eips.bindable(account_id, eip.zone) if eip.state == "UNBIND" else [])
     here = {
         "eip": eip, "form": form, "cost": _cost(eip), "machines": machines,
         "faster": EipBandwidth(initial={"bandwidth": eip.bandwidth_mbps}),
         "otherwise": EipMode(eip.internet_charge_type, eip.bandwidth_mbps),
-        "can_change": not busy and not eip.off,
+        "busy": busy, "can_change": not busy and not eip.off,
         "can_unbind": not busy and eip.state == "BIND" and (not eip.off or in_bin),
         "can_release": not busy and eip.state == "UNBIND" and (not eip.off or in_bin),
         "in_bin": in_bin,
@@ -248,6 +249,10 @@ def _told(
         status = 422 if "form" in here and here["form"].errors else 200
         return render(request, "web/addresses/act.html", {"eip": eip, **here}, status=status)
     return acting.done(request, do, done, "address", eip.public_id, onward=onward)
+
+
+def _is_busy(eip: EipView) -> bool:
+    return eip.latest_operation_state == "OPERATING"
 
 
 def _one(account_id: int, public_id: str) -> EipView:

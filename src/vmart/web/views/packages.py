@@ -34,7 +34,8 @@ from vmart.web.visitor import actor, customer, field
 def listing(request: HttpRequest, account_id: int) -> HttpResponse:
     """The packages, newest first."""
     page = packages.by_key(account_id, before=request.GET.get("before", ""))
-    return render(request, "web/packages/list.html", {"packages": Shown(PACKAGES, page, request)})
+    busy = any(_is_busy(row) for row in page.rows)
+    return render(request, "web/packages/list.html", {"packages": Shown(PACKAGES, page, request), "busy": busy})
 
 
 @never_cache
@@ -83,7 +84,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     if form.takes(lambda: rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])):
         messages.success(request, _("The bandwidth package was renamed."))
         return redirect("package", public_id)
-    busy = package.latest_operation_state == "OPERATING"
+    busy = _is_busy(package)
     here = {
         "package": package, "form": form, "members": listed(MEMBERS, package.members, request),
         "busy": busy, "can_change": not busy and not package.off,
@@ -164,6 +165,10 @@ def _told(
         status = 422 if "form" in here and here["form"].errors else 200
         return render(request, "web/packages/act.html", {"package": package, **here}, status=status)
     return acting.done(request, do, done, "package", package.public_id, onward=onward)
+
+
+def _is_busy(package: PackageView) -> bool:
+    return package.latest_operation_state == "OPERATING"
 
 
 def _one(account_id: int, public_id: str) -> PackageView:

@@ -19,7 +19,8 @@ from vmart.instances.models import KeyPair
 from vmart.kernel.errors import Refused
 from vmart.launch_templates import contents, keep
 from vmart.launch_templates.keep import NewVersion
-from vmart.listings import at_a_glance, placement_groups
+from vmart.listings import at_a_glance, machines, placement_groups
+from vmart.listings.machines import Wanted
 from vmart.orders import place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
@@ -27,10 +28,10 @@ from vmart.orders.wanted import Machine, Purchase
 from vmart.pages import shown_quote
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
-from vmart.web import from_template, offer, way_in
+from vmart.web import acting, from_template, like_it, offer, tray, way_in
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
-from vmart.web.visitor import account_id_of, actor, field, require
+from vmart.web.visitor import account_id_of, actor, customer, field, require
 
 _KEY_PAIRS_SHOWN = _GROUPS_SHOWN = 100
 
@@ -97,6 +98,16 @@ def price(request: HttpRequest) -> HttpResponse:
     response = render(request, "web/buy/update.html", here)
     response["HX-Replace-Url"] = address
     return response
+
+
+@never_cache
+@require_safe
+@customer
+def another(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """The form with all that this machine has, to buy another one."""
+    _total, there = machines.page(account_id, Wanted(public_ids=[public_id]), limit=1)
+    like = acting.found(there[0] if there else None)
+    return redirect(f"{reverse('buy')}?{like_it.address_of(like)}")
 
 
 def _without_token(shown: Offer) -> str:
@@ -166,6 +177,8 @@ def _post(request: HttpRequest) -> HttpResponse:
     shown = offer.make(Typed.of(form), None)
     if act in ("buy", "card") and not request.user.is_authenticated:
         return redirect(f"{reverse('account_login')}?{urlencode({'next': _without_token(shown)})}")
+    if act == "keep":
+        return redirect(f"{reverse('buy')}?{tray.keep(shown.choice)}#tray")
     place = "#data-disks" if "disk" in act else ""
     return redirect(f"{reverse('buy')}?{shown.query}{place}")
 

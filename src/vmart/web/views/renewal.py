@@ -87,12 +87,16 @@ def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
 
 
 def _asked(given: QueryDict) -> Renewal:
-    """To a unified day where ``day`` is given, else by months. A wrong number becomes one that is refused."""
-    day, mbps = given.get("day", ""), given.get("mbps", "")
-    months = 0 if day else _number(given.get("months", "1"), digits=3) or -1
+    """To the machine's end or a unified day where that is said, else by months.
+
+    A wrong number becomes one that is refused.
+    """
+    day, mbps, with_machine = given.get("day", ""), given.get("mbps", ""), given.get("until") == "machine"
+    months = 0 if day or with_machine else _number(given.get("months", "1"), digits=3) or -1
     lower = (_number(mbps, digits=9) or -1) if mbps else 0
     return Renewal(
-        given.getlist("id")[:MACHINES_MAX], months, _number(day, digits=2), bandwidth_mbps=lower
+        given.getlist("id")[:MACHINES_MAX], months, 0 if with_machine else _number(day, digits=2),
+        bandwidth_mbps=lower, with_machine=with_machine,
     )  # fmt: skip
 
 
@@ -105,6 +109,7 @@ def _here(request: HttpRequest, account_id: int, kind: Renewing, asked: Renewal)
     here: dict[str, Any] = {
         "kind": kind,
         "asked": asked,
+        "of_disks": kind is DISKS,
         "periods": books.current_book(shop.snapshot().generation).sales.periods_months,
         "days": range(1, 32),
         "available_minor": overview.balance(account_id).available_minor,

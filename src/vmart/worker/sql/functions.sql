@@ -62,6 +62,14 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+-- Into the payload of work that is still this owner's: what whoever does it next must know.
+CREATE FUNCTION fn.worker_note(_id bigint, _owner uuid, _payload jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE worker_operation SET payload = payload || _payload WHERE id = _id AND lease_owner = _owner;
+  RETURN FOUND;
+END $$;
+
 -- Put work off until a wall instant, or (NULL) to the seller's attention. Fenced by the owner.
 -- A wait that is nobody's fault gives its attempt back.
 CREATE FUNCTION fn.worker_put_off(_ids bigint[], _owner uuid, _not_before timestamptz, _error text, _waiting boolean)

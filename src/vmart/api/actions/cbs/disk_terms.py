@@ -1,6 +1,8 @@
 """cbs: terms of disks that are paid ahead: a further one, renewal by itself, a first one of what was postpaid."""
 
-from collections import defaultdict
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, TypedDict
 
 from pydantic import Field
@@ -10,22 +12,28 @@ from vmart.api.actions.cbs.own_disks import DetailedPriceAnswer, DiskChargePrepa
 from vmart.api.actions.cvm.renewal import RenewFlag
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape
 from vmart.api.registry import Call, Resource
+from vmart.catalog import shop
 from vmart.customers.roles import Permission
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
 from vmart.orders.convert import Conversion
-from vmart.orders.disks import convert, renew
+from vmart.orders.disks import align, convert, renew
 from vmart.orders.renew import Renewal
 
 _DiskId = Annotated[str, Field(max_length=60)]
+_Deadline = Annotated[str, Field(max_length=40)]
 _DiskIds = Annotated[list[_DiskId], Field(max_length=50), Code("InvalidParameterValue.LimitExceeded"), Domain("disks")]
 
 
 class FurtherTerm(Shape):
-    """DiskChargePrepaid of a renewal: the further term in months; without RenewFlag that stays as it is."""
+    """DiskChargePrepaid of a renewal: the further term in months; without RenewFlag that stays as it is.
+
+    CurInstanceDeadline: when the machine that has the disk expires now, in the shop's time, as 2018-03-30 20:15:03.
+    The disk goes on as long as that, once it is renewed by Period too.
+    """
 
     period: Period
     renew_flag: Annotated[RenewFlag | None, Domain("renew_flag")] = None
-    cur_instance_deadline: NotOffered = None
+    cur_instance_deadline: Annotated[_Deadline, Domain("deadline")] = ""
 
 
 class RenewDisk(Shape):
@@ -36,11 +44,11 @@ class RenewDisk(Shape):
 
 
 class EachTerm(Shape):
-    """DiskChargePrepaid of a list of them."""
+    """DiskChargePrepaid of a list of them; as of a renewal."""
 
     period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue"), Domain("terms.*.months")]
     renew_flag: Annotated[RenewFlag | None, Domain("terms.*.renew_flag")] = None
-    cur_instance_deadline: NotOffered = None
+    cur_instance_deadline: Annotated[_Deadline, Domain("terms.*.deadline", "deadline")] = ""
 
 
 class InquiryPriceRenewDisks(Shape):
@@ -77,31 +85,50 @@ class InquiryPriceRenewDisksAnswer(TypedDict):
 def renew_disk(call: Call, asked: RenewDisk) -> Done:
     """Paid from the balance at once."""
     term = asked.disk_charge_prepaid
-    renew.ACT.order(call.actor, Renewal([asked.disk_id], term.period, renew_flag=term.renew_flag or ""))
+    wanted = _wanted(call.account_id, [asked.disk_id], term)
+    renew.ACT.order(call.actor, replace(wanted, renew_flag=term.renew_flag or ""))
     return {}
+
+
+def _wanted(account_id: int, disk_ids: list[str], term: FurtherTerm | EachTerm) -> Renewal:
+    """Of one disk where it is to go on as long as its machine."""
+    if not term.cur_instance_deadline:
+        return Renewal(disk_ids, term.period)
+    (disk_id,) = disk_ids
+    return align.to_its_machine(account_id, disk_id, _instant(term.cur_instance_deadline), term.period)
+
+
+def _instant(text: str) -> dt.datetime:
+    try:
+        local = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=shop.snapshot().billing_zone)
+    except ValueError:
+        raise InvalidParameter("An expiry is said as 2018-03-30 20:15:03.", field="deadline") from None
+    return local.astimezone(dt.UTC)
 
 
 def inquiry_price_renew_disks(call: Call, asked: InquiryPriceRenewDisks) -> InquiryPriceRenewDisksAnswer:
     """For all of them together."""
     found = [
-        renew.ACT.price(call.account_id, Renewal(disk_ids, months)) for months, disk_ids in _by_term(asked).items()
+        renew.ACT.price(call.account_id, _wanted(call.account_id, disk_ids, term)) for term, disk_ids in _by_term(asked)
     ]
     return {"DiskPrice": detailed(disk_price([], [(one.list_minor, one.due_minor) for one in found]))}
 
 
-def _by_term(asked: InquiryPriceRenewDisks) -> dict[int, list[str]]:
+def _by_term(asked: InquiryPriceRenewDisks) -> Iterator[tuple[EachTerm, list[str]]]:
     """The disks of each term. Raises MissingParameter and InvalidParameter where it is not said of each."""
-    terms = [term.period for term in asked.disk_charge_prepaids]
+    terms = asked.disk_charge_prepaids
     if not terms:
         raise MissingParameter("Say for how long, by DiskChargePrepaids.", field="terms")
     if len(terms) not in (1, len(asked.disk_ids)):
         raise InvalidParameter("DiskChargePrepaids has a term for each of DiskIds, or one for all.", field="terms")
     if len(set(asked.disk_ids)) != len(asked.disk_ids):
         raise InvalidParameter("DiskIds names a disk twice.", field="disks")
-    found: dict[int, list[str]] = defaultdict(list)
-    for disk_id, months in zip(asked.disk_ids, terms * (len(asked.disk_ids) if len(terms) == 1 else 1), strict=True):
-        found[months].append(disk_id)
-    return found or {terms[0]: []}
+    found: dict[tuple[int, str], tuple[EachTerm, list[str]]] = {}
+    for disk_id, term in zip(asked.disk_ids, terms * (len(asked.disk_ids) if len(terms) == 1 else 1), strict=True):
+        # What goes on with its machine is reckoned by itself.
+        alike = (term.period, disk_id if term.cur_instance_deadline else "")
+        found.setdefault(alike, (term, []))[1].append(disk_id)
+    yield from found.values() or [(terms[0], [])]
 
 
 def modify_disks_renew_flag(call: Call, asked: ModifyDisksRenewFlag) -> Done:

@@ -6,13 +6,15 @@ from pydantic import Field
 
 from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.prices import RenewalPriceAnswer, renewal_price
-from vmart.api.declarations import INT32_MAX, Code, Domain, Done, FalseOnly, Shape
+from vmart.api.declarations import INT32_MAX, Code, Domain, Done, Shape
 from vmart.api.registry import Action, Call, Resource
 from vmart.customers.roles import Permission
 from vmart.orders import renew, renew_flag
+from vmart.orders.disks import align
 from vmart.orders.renew import Renewal
 
 RenewFlag = Literal["NOTIFY_AND_AUTO_RENEW", "NOTIFY_AND_MANUAL_RENEW", "DISABLE_NOTIFY_AND_MANUAL_RENEW"]
+_WithDisks = Annotated[bool, Domain("disks")]
 
 
 class RenewalTerm(Shape):
@@ -23,11 +25,14 @@ class RenewalTerm(Shape):
 
 
 class RenewInstances(Shape):
-    """Prepaid machines, all or none; the term follows the old expiry, also in the recycle bin."""
+    """Prepaid machines, all or none; the term follows the old expiry, also in the recycle bin.
+
+    With RenewPortableDataDisk the prepaid disks that they have go on as long as they do.
+    """
 
     instance_ids: InstanceIds
     instance_charge_prepaid: RenewalTerm = RenewalTerm.model_validate({"Period": 1})
-    renew_portable_data_disk: FalseOnly = None
+    renew_portable_data_disk: _WithDisks = True
 
 
 class InquiryPriceRenewInstances(Shape):
@@ -36,7 +41,7 @@ class InquiryPriceRenewInstances(Shape):
     instance_ids: InstanceIds
     instance_charge_prepaid: RenewalTerm
     dry_run: bool | None = None
-    renew_portable_data_disk: FalseOnly = None
+    renew_portable_data_disk: _WithDisks = True
 
 
 class ModifyInstancesRenewFlag(Shape):
@@ -59,13 +64,19 @@ def _asked(asked: RenewInstances | InquiryPriceRenewInstances) -> Renewal:
 
 def renew_instances(call: Call, asked: RenewInstances) -> Done:
     """Paid from the balance at once."""
-    renew.renew(call.actor, _asked(asked))
+    if asked.renew_portable_data_disk:
+        align.renew_with_disks(call.actor, _asked(asked))
+    else:
+        renew.renew(call.actor, _asked(asked))
     return {}
 
 
 def inquiry_price_renew_instances(call: Call, asked: InquiryPriceRenewInstances) -> InquiryPriceRenewInstancesAnswer:
     """For all of them together; a dry run only says whether they could be renewed."""
-    price = renewal_price(renew.price(call.account_id, _asked(asked)))
+    if asked.renew_portable_data_disk:
+        price = renewal_price(*align.price_with_disks(call.account_id, _asked(asked)))
+    else:
+        price = renewal_price(renew.price(call.account_id, _asked(asked)))
     return {} if asked.dry_run else {"Price": price}
 
 

@@ -85,7 +85,3 @@ function offerCopying(root) {
 }
 document.addEventListener("DOMContentLoaded", () => offerCopying(document));
 document.addEventListener("htmx:afterSettle", (event) => offerCopying(event.target.parentElement || document));
-
-// The parts of the purchase form that belong to a choice (password, key, bandwidth) are shown with it;
-// the style sheet does that. Here only: the recalculate button is for those without this file.
-document.documentElement.classList.add("scripted");
