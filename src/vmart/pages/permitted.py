@@ -31,7 +31,8 @@ def _all(opened: Permission, sent: Permission | None, names: str) -> dict[str, N
 NEEDS: dict[str, Needs] = {
     # Looked at, and nothing is sent there.
     **_all(_LOOK, None, """
-        overview orders order order_progress machines machine machine_live machine_another disks images snapshots tags templates
+        overview orders order order_progress machines machine machine_live machine_another disks images snapshots tags
+        templates
         template addresses packages quotas balance charges charges_csv charges_by_tag payment payment_state
     """),
     # Looked at by everybody; what is sent changes something.
