@@ -19,6 +19,7 @@ os.environ["VMART_STATIC_AS_IS"] = "1"
 os.environ.pop("VMART_TEST_CLOCK", None)
 # Playwright's loop stays in the main thread after a browser test; Django takes that for an async caller.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+os.environ["VMART_CONSOLE_PORT"] = "8001"  # as of a shop that has a gateway for consoles; nobody listens there
 _ROOT = Path(__file__).resolve().parent.parent
 os.environ["PYTHONPATH"] = f"{_ROOT / 'src'}:{_ROOT}"  # for the processes that tests start
 

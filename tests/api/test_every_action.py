@@ -124,6 +124,7 @@ COMPUTE: dict[str, tuple[Asked, int]] = {
     "ResetInstance": (lambda has: {"InstanceId": has.running, **_login(has), "UserData": "IyEvYmluL3No"}, 12),
     "EnterRescueMode": (lambda has: {"InstanceId": has.running, "Password": "Rescue-pass-1"}, 10),
     "ExitRescueMode": (lambda has: {"InstanceId": has.rescued}, 6),
+    "DescribeInstanceVncUrl": (lambda has: {"InstanceId": has.running}, 8),
     "ModifyInstancesVpcAttribute": (
         lambda has: {
             "InstanceIds": [has.running],

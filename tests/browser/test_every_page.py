@@ -23,7 +23,7 @@ CUSTOMERS = [
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
     "/overview/", "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
-    "{machine}rescue/", "{machine}leave-rescue/",
+    "{machine}rescue/", "{machine}leave-rescue/", "{machine}console/", "/console/",
     "{machine}network/", "{machine}host-name/",
     "{machine}bandwidth/",
     "{machine}keys/",

@@ -64,7 +64,11 @@ def _one_pending() -> Iterator[None]:
             cursor.executemany("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", taken)
 
 
-@pytest.mark.parametrize("words", [("web", "--listen", "127.0.0.1:0"), ("worker",)], ids=["web", "worker"])
+@pytest.mark.parametrize(
+    "words",
+    [("web", "--listen", "127.0.0.1:0"), ("worker",), ("console", "--listen", "127.0.0.1:0")],
+    ids=["web", "worker", "console"],
+)
 def test_it_refuses_to_start_while_migrations_are_pending(
     db: Databases, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
@@ -88,7 +92,11 @@ def _without_functions() -> Iterator[None]:
             cursor.execute(f"ALTER SCHEMA {others} RENAME TO {mine}")
 
 
-@pytest.mark.parametrize("words", [("web", "--listen", "127.0.0.1:0"), ("worker",)], ids=["web", "worker"])
+@pytest.mark.parametrize(
+    "words",
+    [("web", "--listen", "127.0.0.1:0"), ("worker",), ("console", "--listen", "127.0.0.1:0")],
+    ids=["web", "worker", "console"],
+)
 def test_it_refuses_to_start_on_functions_of_another_version(
     db: Databases, tmp_path: Path, words: tuple[str, ...]
 ) -> None:

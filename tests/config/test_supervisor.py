@@ -57,7 +57,7 @@ def until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
 def test_ready_file_says_where_and_who_and_only_the_owner_reads_it(running_shop: RunningShop) -> None:
     ready = running_shop.ready
     assert set(ready) == {
-        "url", "api_endpoint", "tls_endpoint", "ca_file", "engine", "instance_kind", "operator", "customer",
+        "url", "api_endpoint", "tls_endpoint", "ca_file", "console", "engine", "instance_kind", "operator", "customer",
     }  # fmt: skip
     assert ready["url"] == f"http://{ready['api_endpoint']}"
     assert (ready["engine"], ready["instance_kind"]) == ("simulated", "simulated")
@@ -69,7 +69,7 @@ def test_ready_file_says_where_and_who_and_only_the_owner_reads_it(running_shop:
 
 def test_a_shop_without_demo_has_no_logins(start_shop: Callable[..., RunningShop]) -> None:
     shop = start_shop(demo=False)
-    assert set(shop.ready) == {"url", "api_endpoint", "tls_endpoint", "ca_file", "engine", "instance_kind"}
+    assert set(shop.ready) == {"url", "api_endpoint", "tls_endpoint", "ca_file", "console", "engine", "instance_kind"}
     assert stat.S_IMODE((shop.data_dir / "ready.json").stat().st_mode) == 0o600
     assert "password" not in shop.log and "demo" not in shop.log
     assert not (Places.of(shop.data_dir).secrets_dir / "demo.json").exists()

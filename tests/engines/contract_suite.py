@@ -11,6 +11,8 @@ import pytest
 from tests.engines.contract_copies import CopiesContract, MakeSpec
 from vmart.engines import contract
 from vmart.engines.contract import (
+    ConsoleLine,
+    Consoles,
     Disk,
     Disks,
     Engine,
@@ -322,6 +324,30 @@ class ContractSuite(CopiesContract):
             engine.ensure_rescue(dataclasses.replace(into, rescue=5))
         assert engine.counters([spec.name]) == {}
 
+    def test_a_console_shows_what_is_typed_and_ends_with_the_machine(self, engine: Engine, make_spec: MakeSpec) -> None:
+        """Who logs in by it, the lab shows."""
+        assert isinstance(engine, Consoles)
+        spec = make_spec(public=False)
+        running = engine.ensure_present(spec)
+        with engine.console(spec.name, 80, 24) as first:
+            assert "login:" in _said_until(first, "login:", press=b"\r")
+        with engine.console(spec.name, 100, 30) as line:
+            line.resize(120, 40)
+            while line.read(1.0):
+                pass  # what was said before
+            assert "nobody-here" in _said_until(line, "nobody-here", press=b"nobody-here\r")
+            engine.ensure_power(spec.name, False, force=True)
+            ends = time.monotonic() + 30
+            while line.read(0.5) != b"":
+                assert time.monotonic() < ends
+            line.write(b"to nobody\r")
+        with pytest.raises(EngineError, match=r"^The machine does not run\."), engine.console(spec.name, 80, 24):
+            pass
+        assert engine.ensure_power(spec.name, True).private_ip == running.private_ip
+        engine.ensure_absent(spec.name)
+        with pytest.raises(EngineError, match=r"^The machine does not exist\."), engine.console(spec.name, 80, 24):
+            pass
+
     def test_without_its_image_no_rescue_begins(self, engine: Engine, make_spec: MakeSpec) -> None:
         assert isinstance(engine, Rescues)
         spec = make_spec()
@@ -590,3 +616,16 @@ class ContractSuite(CopiesContract):
         assert (engine.observe(one.name).public_ip, engine.observe(one.name).booted_at) == ("", made.booted_at)
         for spec in (one, two):
             engine.ensure_absent(spec.name)
+
+
+def _said_until(line: ConsoleLine, text: str, *, press: bytes = b"", limit_s: float = 60) -> str:
+    """What a console has said once it has said this; a key is pressed again and again until then."""
+    said, ends = "", time.monotonic() + limit_s
+    while text not in said:
+        assert time.monotonic() < ends, said
+        if press:
+            line.write(press)
+        piece = line.read(1.0)
+        assert piece != b"", said
+        said += (piece or b"").decode(errors="replace")
+    return said

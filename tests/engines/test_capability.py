@@ -50,7 +50,8 @@ def test_what_a_remote_engine_cannot_is_said() -> None:
     local = capability.of_server(_server(), "container", "", "")
     assert local.security_groups
     assert local.byte_counters
-    assert set(local.missing) == {"virtual_machine"}
+    assert set(local.missing) == {"virtual_machine", "graphic_console"}
+    assert local.console
 
 
 def test_a_kernel_without_bridge_netfilter_enforces_no_groups_and_says_so() -> None:
@@ -81,7 +82,10 @@ def test_of_virtual_machines_no_images_are_made_and_it_is_said() -> None:
     assert of_machines.missing["own_images"] == (
         "No images are made of virtual machines: what makes a machine itself cannot be taken out of its disk."
     )
-    assert set(of_machines.missing) == {"own_images", "snapshots", "ipv6"}
+    assert set(of_machines.missing) == {"own_images", "snapshots", "ipv6", "console", "graphic_console"}
+    assert (of_machines.console, of_machines.missing["console"]) == (
+        False, "Virtual machines show no console: that has not been tried yet.",
+    )  # fmt: skip
     assert "own_images" not in capability.of_server(_server("lxc"), "container", "", "").missing
 
 

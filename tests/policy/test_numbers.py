@@ -84,6 +84,7 @@ def test_the_defaults_are_the_rules_of_before() -> None:
         "rooms_unbought": 3, "delivery_minutes": 10, "image_wait_minutes": 30, "password_keep_days": 7,
         "sold_disk_percent": 90,
         "image_import_gib": 10, "image_import_minutes": 60, "image_imports": 2,
+        "consoles": 10, "console_idle_minutes": 15,
         "sold_memory_percent": 80, "renew_ahead_years": 10, "remind_days": (7, 5, 3, 1), "auto_renew_attempts": 6,
         "auto_renew_pause_hours": 24, "free_return_days": 5, "bin_postpaid_hours": 2, "bin_prepaid_days": 7,
         "arrears_grace_hours": 2, "arrears_keep_days": 15, "arrears_idle_address_hours": 24,
@@ -457,6 +458,7 @@ NUMBERS: dict[str, tuple[Any, Any, Check]] = {
     "invitation_days": (7, 3, _invitation),
 }
 ELSEWHERE = {"auto_renew_attempts", "auto_renew_pause_hours", "statement_closes_hour"}  # below
+ELSEWHERE |= {"consoles", "console_idle_minutes"}  # tests/consoles/test_tickets.py
 
 
 def test_no_number_is_without_its_test() -> None:

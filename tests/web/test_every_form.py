@@ -46,7 +46,7 @@ READ = {
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",
-    "seller_zone",
+    "seller_zone", "console", "machine_console",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his sessions,
 # his address, his second factor.
@@ -423,6 +423,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("machine_reinstall", "ResetInstance"): lambda sent: sent.of_machine("machine_reinstall", {"how": "generated"}),
     ("machine_rescue", "EnterRescueMode"): lambda sent: sent.of_machine("machine_rescue", {"password": "Rescue-1a"}),
+    ("machine_console_ticket", "DescribeInstanceVncUrl"): lambda sent: sent.of_machine("machine_console_ticket", {}),
     ("machine_leave_rescue", "ExitRescueMode"): lambda sent: sent.left_rescue(),
     ("machine_network", "ModifyInstancesVpcAttribute"): lambda sent: sent.of_machine(
         "machine_network", {"subnet": Subnet.objects.get().public_id}
@@ -566,7 +567,8 @@ def test_who_sent_it_is_told(sent: Sent, name: str, kind: str) -> None:
 def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
     named = {
         "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
-        "machine_live": [sent.machine], "seller_customer": [sent.buyer.account_id], "payment_state": [1],
+        "machine_live": [sent.machine], "machine_console": [sent.machine],
+        "seller_customer": [sent.buyer.account_id], "payment_state": [1],
         "seller_zone": [ZONE], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer

@@ -110,6 +110,8 @@ NAMED: dict[str, list[Arguments]] = {
     "machine_reinstall": MACHINE,
     "machine_rescue": MACHINE,
     "machine_leave_rescue": MACHINE,
+    "machine_console": MACHINE,
+    "machine_console_ticket": MACHINE,
     "machine_network": MACHINE,
     "machine_host_name": MACHINE,
     "seller_redeliver": MACHINE,

@@ -24,7 +24,7 @@ from vmart.web.urls import urlpatterns
 WRITTEN = roles_table.written()
 ROLES = list(Role)
 # Not of an account, or asked of nobody's role: how one signs in, one's own settings, where invitations lead.
-NO_ROLES = {"home", "invited", "act_for", "settings", "security", "sessions"}
+NO_ROLES = {"home", "console", "invited", "act_for", "settings", "security", "sessions"}
 
 
 def test_the_table_is_current() -> None:

@@ -39,6 +39,7 @@ class Call:
     address: str
     roles: tuple[str, ...] = ()
     email: str = ""
+    endpoint: str = ""  # as it was called, "https://cvm.shop.example.com"
 
     @property
     def actor(self) -> Actor:

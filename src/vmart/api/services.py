@@ -15,6 +15,7 @@ from vmart.api.actions.cvm import (
     attributes,
     bandwidth,
     charge_type,
+    console,
     disk_sizes,
     images,
     imported_images,
@@ -56,7 +57,7 @@ PUBLISHED_FILE = Path(__file__).with_name("published_actions.json")
 _SERVICES = (
     places, instance_types, images, purchase, instances, attributes, action_timers, bandwidth, resize, move, disk_sizes,
     system, rescue, renewal, charge_type, key_pairs, launch_templates, placement_groups, own_images, imported_images,
-    account_quota, balance,
+    account_quota, balance, console,
     places_of_product, zones, disks, own_disks, disk_terms, snapshots, snapshot_policies, vpcs, subnets, route_tables,
     addresses, eips, eip_terms, bandwidth_packages, security_groups, groups_of_machines, resources, tag_keys, identity,
 )  # fmt: skip

@@ -28,6 +28,7 @@ class Child:
     end_limit_s: float = 15.0
     announces: bool = False
     before: Callable[[], None] = lambda: None
+    passes: tuple[int, ...] = ()  # descriptors that it gets, under the same numbers
     log_dir: Path | None = None  # None: the supervisor's standard error
     process: "subprocess.Popen[bytes] | None" = None
     ready: bool = False
@@ -42,10 +43,10 @@ class Child:
         self.before()
         read_end, write_end = os.pipe() if self.announces else (None, None)
         environment = dict(self.environment)
-        passed: tuple[int, ...] = ()
+        passed = self.passes
         if write_end is not None:
             environment[readiness.VARIABLE] = str(write_end)
-            passed = (write_end,)
+            passed = (*passed, write_end)
         self._close_pipe()
         self._ready_pipe = read_end
         log = self._open_log()

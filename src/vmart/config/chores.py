@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.db import close_old_connections, connection
 
 from vmart.catalog import shop
+from vmart.consoles import watch as consoles
 from vmart.kernel import clock, db
 from vmart.kernel.partitions import ensure_partitions
 from vmart.orders import idempotency, passwords, reclaim, sample, watch
@@ -97,6 +98,7 @@ class Chores:
             nonlocal last, looked
             if not looked or clock.monotonic() - looked > _CHECK_S:
                 reclaim.for_price()
+                consoles.sweep()
                 looked = clock.monotonic()
             if not last or clock.monotonic() - last > _DAILY_S:
                 ensure_partitions(clock.now())

@@ -25,7 +25,8 @@ def main(data_dir: Path | None) -> None:
 for _command in (
     running.up, running.down, running.status, running.doctor, attention.attention, clock.clock, operators.operator,
     catalog.catalog, customer.customer, database.reconcile, database.backup_command, database.restore_command,
-    database.migrate, placement.placement, spot.spot, running.web, running.worker,
+    database.migrate, placement.placement, spot.spot, running.web, running.console,
+    running.worker,
 ):  # fmt: skip
     main.add_command(_command)
 

@@ -29,7 +29,7 @@ AUTH_USER_MODEL = "customers.User"
 ROOMS = [
     "kernel", "events", "worker", "customers", "catalog", "policy", "subscriptions", "instances", "network", "storage",
     "security", "ledger", "pricing", "placement", "metering", "bills", "tags", "provisioning", "orders",
-    "launch_templates",
+    "launch_templates", "consoles",
     "payments", "settlement", "listings", "pages", "api", "backoffice", "web",
 ]  # fmt: skip
 INSTALLED_APPS = [
@@ -212,6 +212,11 @@ if SENDS_MAIL:
     globals().update(MAIL.django())
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
+# The gateway of consoles (ADR 0066): its address as browsers have it, else its ports beside plain and TLS pages.
+CONSOLE_URL = os.environ.get("VMART_CONSOLE_URL", "").rstrip("/")
+CONSOLE_PORT = int(os.environ.get("VMART_CONSOLE_PORT") or 0)
+CONSOLE_TLS_PORT = int(os.environ.get("VMART_CONSOLE_TLS_PORT") or 0)
 
 LOGGING_CONFIG = "vmart.config.logs.configure"
 LOGGING = {"level": os.environ.get("VMART_LOG_LEVEL", "INFO"), "format": os.environ.get("VMART_LOG_FORMAT", "")}

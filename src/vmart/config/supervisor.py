@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from vmart.config import engine_host, mail, os_users, own_certificate
 from vmart.config.children import Child
+from vmart.config.console_door import FDS, Door, listen_beside
 from vmart.config.places import Deployment, Misused, Places, billing_zone, read_json, usable, write_private
 from vmart.config.postgres import Embedded
 from vmart.config.postgres import environment as postgres_environment
@@ -53,6 +54,9 @@ class UpOptions:
     smtp: str = ""
     mail_from: str = ""
     public_url: str = ""
+    console_listen: tuple[str, int] | None = None
+    console_listen_tls: tuple[str, int] | None = None
+    console_url: str = ""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -154,6 +158,7 @@ class Supervisor:
     demo: dict[str, Any] = field(default_factory=dict)
     listen: tuple[str, int] = ("", 0)
     listen_tls: tuple[str, int] | None = None
+    door: Door | None = None
     _demo_is_new: bool = False
     _first_operator: str = ""
     _sells: bool = True
@@ -193,7 +198,18 @@ class Supervisor:
         self.listen = claim_port(self.options.listen, "--listen")
         if self.options.listen_tls:
             self.listen_tls = claim_port(self.options.listen_tls, "--listen-tls")
+        self.door = self._open_door()
         self.places.require_reach()
+
+    def _open_door(self) -> Door:
+        """Where consoles are reached: beside each of the shop's addresses."""
+        taken = {address[1] for address in (self.listen, self.listen_tls) if address}
+        door = Door(listen_beside(self.listen, self.options.console_listen, taken, "--console-listen"))
+        if self.listen_tls:
+            taken.add(door.plain.getsockname()[1])
+            wanted = self.options.console_listen_tls
+            door.tls = listen_beside(self.listen_tls, wanted, taken, "--console-listen-tls")
+        return door
 
     def _start(self, deployment: Deployment) -> None:
         if self.options.tls_certificate is None:
@@ -254,6 +270,8 @@ class Supervisor:
             mail.SMTP: self.options.smtp,
             mail.SENDER: self.options.mail_from,
             mail.SHOP: self.options.public_url,
+            "VMART_CONSOLE_URL": self.options.console_url,
+            **(self.door.ports() if self.door else {}),
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
 
@@ -317,6 +335,7 @@ class Supervisor:
         worker = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "worker"]
         groups = tuple(filter(None, environment["VMART_WORKER_GROUPS"].split(",")))
         self._add("worker", os_users.WORKER, worker, environment, ambient=("net_admin",), groups=groups)
+        self._make_gateway(environment, groups)
         if beside := engine_host.program_beside(self.engine["compute"]):
             words = ["vmart.config.engine_host", beside]
             child = Child(
@@ -325,6 +344,21 @@ class Supervisor:
             )  # fmt: skip
             child.start()
             self.children.append(child)
+
+    def _make_gateway(self, environment: dict[str, str], groups: tuple[str, ...]) -> None:
+        """Nothing is started: the door does when somebody comes. It may reach engines, and read the shop's own key."""
+        assert self.door is not None
+        words = ["vmart.config.cli", "--data-dir", str(self.places.data_dir), "console"]
+        if self.door.tls:
+            certificate, key, _ca = self._tls_files()
+            words += ["--tls-certificate", str(certificate), "--tls-key", str(key)]
+            groups = (*groups, os_users.WEB) if os_users.is_root() else groups
+        prefix = os_users.as_user(os_users.WORKER, death_signal="TERM", groups=groups)
+        self.door.child = Child(
+            "console", lambda: [*prefix, *self._program(*words)], environment | {FDS: self.door.descriptors()},
+            Path("/") if os_users.is_root() else self.places.data_dir,
+            passes=tuple(held.fileno() for held in self.door.sockets), log_dir=self._log_dir(),
+        )  # fmt: skip
 
     def _tls_files(self) -> tuple[Path, Path, Path | None]:
         """What the TLS twin serves with, and the deployment's CA where that vouches for it."""
@@ -379,6 +413,7 @@ class Supervisor:
             "api_endpoint": show_address(self.listen),
             "tls_endpoint": show_address(self.listen_tls) if self.listen_tls else None,
             "ca_file": None,
+            "console": self.options.console_url or f"ws://{show_address(self._console_address())}",
             "engine": self.engine["engine"],
             "instance_kind": self.engine["instance_kind"],
         }
@@ -386,6 +421,11 @@ class Supervisor:
             ca = self._tls_files()[2]
             value["ca_file"] = str(ca) if ca else None
         return value | self.demo
+
+    def _console_address(self) -> tuple[str, int]:
+        assert self.door is not None
+        host, port = self.door.plain.getsockname()[:2]
+        return host, port
 
     def _say_ready(self) -> None:
         value = self._ready_value()
@@ -420,7 +460,8 @@ class Supervisor:
 
     def _write_control(self) -> None:
         known = {name: text for name, text in self.environment.items() if name.startswith("VMART_")}
-        pids = {child.name: child.process.pid for child in self.children if child.process}
+        gateway = [self.door.child] if self.door and self.door.child else []
+        pids = {child.name: child.process.pid for child in [*self.children, *gateway] if child.process}
         write_private(self.places.control_file, {"pid": os.getpid(), "environment": known, "children": pids})
 
     def _watch(self) -> None:
@@ -442,6 +483,8 @@ class Supervisor:
                         self._warn(f"{child.name} does not start: {error}")
                         child.next_start = time.monotonic() + 5
             if changed:
+                self._write_control()
+            if self.door is not None and self.door.see_to(self._warn):
                 self._write_control()
             self._look_at_engine()
             self._wait(self._until_next_start())
@@ -498,6 +541,8 @@ class Supervisor:
         """Sleep until a signal (a child's end among them) or the time is up."""
         waiting = select.poll()  # select() refuses a descriptor of 1024 or more
         waiting.register(self._wakeup, select.POLLIN)
+        if self.door is not None:
+            self.door.watch(waiting)
         if waiting.poll(seconds * 1000):
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wakeup, 4096)
@@ -510,9 +555,10 @@ class Supervisor:
     def _end(self) -> None:
         """Web and worker first, then the engine's daemon, the database last. Machines run on."""
         self.places.ready_file.unlink(missing_ok=True)
-        order = [["web", "web-tls", "worker"], ["engine"], ["postgres"]]
+        order = [["web", "web-tls", "worker", "console"], ["engine"], ["postgres"]]
+        gateway = [self.door.child] if self.door and self.door.child else []
         for names in order:
-            group = [child for child in self.children if child.name in names]
+            group = [child for child in [*self.children, *gateway] if child.name in names]
             for child in group:
                 child.ask_to_end()
             for child in group:

@@ -51,6 +51,13 @@ class ImageNotReady(EngineError):
         super().__init__("The image is not ready in this zone.", transient=True, detail=image)
 
 
+class NotRunning(EngineError):
+    """What is asked for, only a running machine does."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__("The machine does not run.", transient=True, detail=machine)
+
+
 class Power(enum.StrEnum):
     """What the engine sees of a machine."""
 
@@ -285,6 +292,7 @@ class Capabilities:
     shared_bandwidth: bool = True
     snapshots: bool = True
     rescue: bool = True
+    console: bool = True
     imports: Sequence[str] = ()
     df_shows_gib: int = 0
     missing: dict[str, str] = field(default_factory=dict)
@@ -562,6 +570,33 @@ class Rescues(Protocol):
         """
 
 
+class ConsoleLine(Protocol):
+    """An open console, for one reader and one writer at a time; what is sent is what a terminal sends."""
+
+    def read(self, limit_s: float) -> bytes | None:
+        """What the machine says next; None when it says nothing for so long, b"" at the console's end: whoever had
+        logged in has logged out, or the machine went off.
+        """
+
+    def write(self, keys: bytes) -> None:
+        """What was typed. Of a console that has ended it goes nowhere."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """So large is the terminal from now on."""
+
+
+@runtime_checkable
+class Consoles(Protocol):
+    """An engine that shows a machine's console as text. Only for one whose ``capabilities`` say ``console``."""
+
+    def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
+        """A login of a running machine, as on a screen and a keyboard of its own: it needs no network.
+
+        Raises EngineError where the machine is not there, NotRunning, and EngineError when the line is lost later.
+        The machine is as before when the line is closed, whatever becomes of who had it open.
+        """
+
+
 def turns_off_for(kind: str, memory_mib: int, wanted_mib: int) -> bool:
     """Whether a running machine is turned off to get another size.
 
@@ -637,6 +672,7 @@ VERBS = (
     "list_snapshots",
     "ensure_rescue",
     "ensure_own_system",
+    "console",
 )
 
 _transaction_is_open: Callable[[], bool] = lambda: False  # noqa: E731 (a value that config replaces)

@@ -43,6 +43,7 @@ NEEDS: dict[str, Needs] = {
     """),
     # Pages of one act.
     **_all(_OPERATE, _OPERATE, """
+        machine_console machine_console_ticket
         order_passwords machine_password machine_stop machine_end machine_planned_end machine_host_name
         machine_reset_password machine_network machine_rescue machine_leave_rescue machine_reinstall machine_power
         disk_attach disk_detach disk_end image_share image_unshare image_delete snapshot_policy_bind

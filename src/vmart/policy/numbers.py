@@ -44,6 +44,9 @@ class Policy(BaseModel):
     image_import_gib: int = Field(default=10, ge=0, le=10_000)  # of the file, and of the system in it; 0: none
     image_import_minutes: int = Field(default=60, ge=1, le=1440)  # of wall time, for the download; twice for all
     image_imports: int = Field(default=2, ge=1, le=100)  # of an account at once
+    # Consoles in the browser.
+    consoles: int = Field(default=10, ge=1, le=1000)  # of an account, open at once
+    console_idle_minutes: int = Field(default=15, ge=1, le=1440)  # of wall time, without a key pressed
     # Terms.
     renew_ahead_years: int = Field(default=10, ge=1, le=50)
     remind_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = Field(default=(7, 5, 3, 1), max_length=10)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.engines.contract import (
+    Consoles,
     Disks,
     Engine,
     EngineError,
@@ -59,6 +60,7 @@ def check(zone: str) -> bool:
         "pools": _pools(row, members), "disks": isinstance(engine, Disks),
         "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
         "rescue": isinstance(engine, Rescues) and capabilities.rescue,
+        "console": isinstance(engine, Consoles) and capabilities.console,
     }  # fmt: skip
     seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
     seen["imports"] = list(capabilities.imports) if isinstance(engine, Images) else []

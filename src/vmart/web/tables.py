@@ -257,10 +257,11 @@ def _log_in(entry: OrderLine) -> Any:
         return NOTHING
     if line.state != Line.State.DELIVERED:
         return _("Once it is delivered.")
+    console = link(reverse("machine_console", args=[machine.public_id]), _("Open the console"), "btn btn-sm")
     if not machine.public_ip:
-        return _("From another of your machines in this zone.")
+        return together(_("From another of your machines in this zone."), " ", console)
     command = f"ssh {machine.login_user}@{machine.public_ip}"
-    return format_html('<code class="mono" data-copy="{}">{}</code>', _("Copy"), command)
+    return format_html('<code class="mono" data-copy="{}">{}</code> {}', _("Copy"), command, console)
 
 
 def _ordered_state(entry: OrderLine) -> SafeString:

@@ -28,6 +28,9 @@ _AUTHORIZATION = re.compile(
 )
 
 
+_HOST = re.compile(r"([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?")
+
+
 @dataclass(frozen=True, slots=True)
 class WireRequest:
     """One HTTP request as received: names of ``headers`` in lower case, ``query`` raw, ``body`` its bytes."""
@@ -38,6 +41,13 @@ class WireRequest:
     headers: Mapping[str, str]
     body: bytes
     address: str = ""
+    scheme: str = "http"
+
+    @property
+    def endpoint(self) -> str:
+        """As it was called, "" where it says no host that could be one."""
+        host = self.header("host").lower()
+        return f"{self.scheme}://{host}" if _HOST.fullmatch(host) else ""
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection
 
 from vmart.api import words
@@ -122,7 +123,16 @@ def _wire_request(environ: Environ) -> WireRequest:
         headers=headers,
         body=body,
         address=environ.get("REMOTE_ADDR", ""),
+        scheme=_scheme(environ),
     )
+
+
+def _scheme(environ: Environ) -> str:
+    """Behind a proxy that ends TLS, which the seller has said, what the proxy says of it."""
+    told = settings.SECURE_PROXY_SSL_HEADER
+    if told and environ.get(told[0]) == told[1]:
+        return "https"
+    return str(environ.get("wsgi.url_scheme") or "http")
 
 
 class ApiApplication:
@@ -313,6 +323,7 @@ def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, 
         address=request.address,
         roles=roles.having(action.permission),
         email=caller.email,
+        endpoint=request.endpoint,
     )
 
 

@@ -21,6 +21,7 @@ from vmart.config.commands.frame import (
     set_up,
 )
 from vmart.config.commands.output import output_option, show
+from vmart.config.console_door import FDS, check_url
 from vmart.config.places import Misused, Places, whole_second_utc
 from vmart.config.supervisor import Supervisor, UpOptions, claim_port, lock_holder, parse_listen
 from vmart.engines import DRIVERS
@@ -56,6 +57,15 @@ _COMPUTE = ["auto", *(driver.kind for driver in DRIVERS if driver.found_as)]
     "--public-url", metavar="URL", default="", envvar=mail.SHOP, show_envvar=True,
     help="How customers reach the shop: links in mails begin with it.",
 )  # fmt: skip
+@click.option(
+    "--console-listen", metavar="HOST:PORT",
+    help="Where browsers reach machines' consoles: the port after --listen's if nothing is said.",
+)  # fmt: skip
+@click.option("--console-listen-tls", metavar="HOST:PORT", help="The same with TLS, beside --listen-tls.")
+@click.option(
+    "--console-url", metavar="URL", default="", envvar="VMART_CONSOLE_URL", show_envvar=True,
+    help="Behind a reverse proxy: the consoles' address as browsers have it, wss://console.example.com.",
+)  # fmt: skip
 @click.option("--demo", is_flag=True, help="Make a demo seller and a demo customer; this machine only.")
 @click.option(
     "--test-clock", metavar="ISO8601", help="Business time stands here and moves when told; first start only."
@@ -70,6 +80,9 @@ def up(own_data_dir: Path | None, listen: str, listen_tls: str | None, **options
             whole_second_utc(options["test_clock"])
         listening = parse_listen(listen), parse_listen(listen_tls) if listen_tls else None
         mail.MailSettings(options["smtp"], options["mail_from"], options["public_url"]).check()
+        for name in ("console_listen", "console_listen_tls"):
+            options[name] = parse_listen(options[name]) if options[name] else None
+        check_url(options["console_url"])
     except (Misused, mail.MailMisused) as error:
         raise click.UsageError(str(error)) from error
     chosen = UpOptions(listen=listening[0], listen_tls=listening[1], **options)
@@ -207,6 +220,28 @@ def web(own_data_dir: Path | None, listen: str, tls_certificate: Path | None, tl
 
         connection.close()
     serve(host, port, certificate=tls_certificate, key=tls_key)
+
+
+@click.command()
+@data_dir_option
+@click.option("--listen", default="127.0.0.1:8001", show_default=True, metavar="HOST:PORT")
+@click.option("--tls-certificate", type=FILE)
+@click.option("--tls-key", type=FILE)
+def console(own_data_dir: Path | None, listen: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
+    """Run the gateway of machines' consoles alone; beside web processes that are told its --console-url."""
+    _check_certificate(tls_certificate, tls_key)
+    be_single_process(places_of(own_data_dir))
+    set_up(places_of(own_data_dir))
+    from vmart.config.console_door import handed_over, listen_at
+    from vmart.config.console_main import LINGER_VARIABLE, serve_consoles
+
+    if os.environ.get(FDS):
+        plain, tls = handed_over(os.environ[FDS])
+    else:
+        listening = listen_at(parse_listen(listen), "--listen")
+        plain, tls = (None, listening) if tls_certificate else (listening, None)
+        os.environ[LINGER_VARIABLE] = "inf"  # nobody would start it again
+    serve_consoles(plain, tls, tls_certificate, tls_key)
 
 
 @click.command()

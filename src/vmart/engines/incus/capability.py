@@ -74,6 +74,15 @@ def _say_no_snapshots(missing: dict[str, str], kind: str, pool_driver: str) -> N
         missing["snapshots"] = "The storage of this zone copies no disk at one instant, so no snapshots are made."
 
 
+def _say_of_consoles(missing: dict[str, str], kind: str) -> None:
+    """Which of the two kinds a machine has none of."""
+    if kind == "container":
+        missing["graphic_console"] = "There are consoles of text only: containers have no screen."
+    else:
+        missing["console"] = "Virtual machines show no console: that has not been tried yet."
+        missing["graphic_console"] = "Virtual machines show no screen: that has not been tried yet."
+
+
 def _why_no_ipv6(kind: str, missing: Mapping[str, str], why_no_ipv6: str) -> str:
     """No address is sold that goes past security groups, caps or counters."""
     if "security_groups" in missing:
@@ -133,11 +142,13 @@ def of_server(
         missing["own_images"] = why
     if why_no_rescue:
         missing["rescue"] = why_no_rescue
+    _say_of_consoles(missing, kind)
     _say_no_snapshots(missing, kind, pool_driver)
     return Capabilities(
         instance_kind=kind,
         snapshots="snapshots" not in missing,
         rescue="rescue" not in missing,
+        console="console" not in missing,
         imports=() if "own_images" in missing else (ROOTFS,),
         bandwidth_cap_out=not why_no_firewall,
         bandwidth_cap_in=True,

@@ -15,6 +15,7 @@ from typing import Any
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
+    ConsoleLine,
     EngineError,
     Foreign,
     HeldDisk,
@@ -34,8 +35,8 @@ from vmart.engines.contract import (
     turns_off_for,
     turns_off_to_grow_a_disk,
 )
-from vmart.engines.incus import capability, capacity, copies, links, records, rescue, seed
-from vmart.engines.incus.client import IncusError, path_of
+from vmart.engines.incus import capability, capacity, console, copies, links, records, rescue, seed
+from vmart.engines.incus.client import IncusClient, IncusError, path_of
 from vmart.engines.incus.firewall import Leave
 from vmart.engines.incus.groups import Guarded
 from vmart.engines.incus.guest import Guest
@@ -68,6 +69,7 @@ class IncusEngine:
         self._settings = settings
         self._names = names_of_deployment(str(settings["deployment"]))
         self._opened: Opened | None = None
+        self._wire: IncusClient | None = None
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -566,6 +568,12 @@ class IncusEngine:
             leave = Leave(name, private_ip, address.ip, address.bandwidth_mbps, address.ipv6, share)
             opened.firewall.ensure_leave(leave, new=new)
         opened.networks.ensure_forward(bridge, name, address.ip, private_ip, member)
+
+    def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
+        """Nothing but the wire is opened: whoever shows consoles need not know, nor may change, what the host has."""
+        client = self._opened.client if self._opened else self._wire
+        self._wire = client = client or IncusClient(self._settings)
+        return console.attached(client, self._names, name, columns, rows)
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -8,12 +8,14 @@ import datetime as dt
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
+    ConsoleLine,
     EngineError,
     Foreign,
     HeldDisk,
@@ -36,7 +38,7 @@ from vmart.engines.contract import (
 )
 from vmart.engines.foreign import kinds
 from vmart.engines.rules import MachineRules, of_plain
-from vmart.engines.simulated import own_images, rescue, snapshots, volumes
+from vmart.engines.simulated import console, own_images, rescue, snapshots, volumes
 from vmart.engines.simulated.calls import Calls
 from vmart.engines.simulated.file import File
 from vmart.kernel import clock
@@ -98,7 +100,8 @@ class SimulatedEngine:
     # -- what it is ----------------------------------------------------------------------------
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(instance_kind="simulated", imports=(kinds.ROOTFS, kinds.QCOW2))
+        missing = {"graphic_console": "There are consoles of text only: simulated machines have no screen."}
+        return Capabilities(instance_kind="simulated", imports=(kinds.ROOTFS, kinds.QCOW2), missing=missing)
 
     def capacity(self) -> Sequence[MemberCapacity]:
         with self._calls.call("capacity") as connection:
@@ -257,6 +260,14 @@ class SimulatedEngine:
             )
             if on and found["power"] != Power.RUNNING:
                 self._boot(connection, name, found)
+
+    def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
+        def look() -> dict[str, Any] | None:
+            return console.machine(self._file.connection(), name)
+
+        with self._calls.call("console") as connection:
+            self._refuse_offline(connection, (look() or {}).get("member", ""))
+        return console.attached(look, name, columns, rows)
 
     # -- disks of their own life ---------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from django import template
 
 from vmart.catalog import shop
 from vmart.kernel import clock
-from vmart.pages import cells, local_time, printed, role_words, wording
+from vmart.pages import cells, console_words, local_time, printed, role_words, wording
 from vmart.policy import policy
 from vmart.policy.numbers import Policy
 
@@ -116,6 +116,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "action": wording.ACTIONS,
     "apart": wording.APART,
     "ssh_reach": wording.SSH_REACH,
+    "console_end": console_words.ENDS,
 }
 
 

@@ -43,7 +43,7 @@ from vmart.pages.table import Shown
 from vmart.tags import reads
 from vmart.web.acting import done, machine_of
 from vmart.web.tables import MACHINES
-from vmart.web.views import tags
+from vmart.web.views import console, tags
 from vmart.web.visitor import actor, customer
 
 IN_BIN = (State.SHUTDOWN, State.TERMINATING)
@@ -179,6 +179,7 @@ def _here(machine: Instance) -> dict[str, Any]:
         "lower": lowering.of(machine.id) if bandwidth.is_by_month(machine) else None,
         "renew_flags": wording.RENEW_FLAGS.items(),
         "may": may.possible(machine),
+        "console": console.is_shown(machine, capabilities),
         "hourly": holds.hourly([machine.id])[machine.id] or Decimal(0),
         "zone": here.zones[machine.zone_id],
         "group": placement_groups.of_machine(machine.id),
