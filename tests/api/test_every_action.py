@@ -406,7 +406,14 @@ TAGGING: dict[str, tuple[Asked, int]] = {
     "DescribeTagKeys": (lambda _: {}, 1),
     "DescribeTagValues": (lambda _: {"TagKeys": ["team"]}, 1),
 }
-WITH_THINGS = COMPUTE | TAGGING
+_ONE = {"Namespace": "QCE/CVM", "MetricName": "CPUUsage"}
+MONITORING: dict[str, tuple[Asked, int]] = {
+    "GetMonitorData": (
+        lambda has: {**_ONE, "Instances": [{"Dimensions": [{"Name": "InstanceId", "Value": has.running}]}]}, 2,
+    ),
+    "DescribeBaseMetrics": (lambda _: {"Namespace": "QCE/CVM"}, 0),
+}  # fmt: skip
+WITH_THINGS = COMPUTE | TAGGING | MONITORING
 OTHERS = {
     ("DescribeAccountBalance", "2018-07-09"): ({}, 2),
     ("DescribeRegions", "2022-06-27"): ({"Product": "cvm"}, 1),
@@ -431,6 +438,8 @@ LEGACY: dict[str, tuple[Asked, int]] = {
 
 
 def _version(action: str) -> str:
+    if action in MONITORING:
+        return "2018-07-24"
     return "2018-08-13" if action in TAGGING else "2017-03-12"
 
 
@@ -654,6 +663,7 @@ def _at(shape: type[AnyShape], path: str) -> type[AnyShape] | None:
 
 ALL = [*services.API, *services.LEGACY]
 _NAMING = ("_id", "_ids", "resource", "resource_list")
+_NAMED_OTHERWISE = ("instances.dimensions.value",)
 # Members that hold ids of what is the shop's, not the customer's.
 _OF_THE_SHOP = {"zone_id", "project_id", "account_ids"}
 
@@ -665,7 +675,8 @@ def test_an_action_touches_what_its_ids_name(action: Action) -> None:
     def ids(shape: type[AnyShape], path: str = "") -> Iterator[str]:
         for name, member in shape.model_fields.items():
             offered = member.annotation is not NoneType
-            if offered and (name.endswith(_NAMING) or name == "security_groups") and name not in _OF_THE_SHOP:
+            names = name.endswith(_NAMING) or name == "security_groups" or path + name in _NAMED_OTHERWISE
+            if offered and names and name not in _OF_THE_SHOP:
                 yield path + name
             elif offered and (inner := inner_shape(member.annotation)):
                 yield from ids(inner, f"{path}{name}.")

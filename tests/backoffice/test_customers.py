@@ -186,7 +186,7 @@ def test_quotas_are_set_by_name_and_hold_at_once() -> None:
         "postpaid_per_zone": 30, "prepaid_per_month": 1, "returns_per_year": 199, "run_per_s": 3,
         "launch_templates": 200, "placement_groups": 10, "machines_per_group": 50, "disks_per_zone": 200,
         "addresses_per_region": 20, "images_per_region": 10, "snapshots_per_region": 200, "spot_per_zone": 100,
-        "snapshot_policies_per_region": 30, "packages_per_region": 20,
+        "snapshot_policies_per_region": 30, "packages_per_region": 20, "alarms": 20,
     }  # fmt: skip
     assert Event.objects.get(subject_kind="account").detail == {
         "before": {"prepaid_per_month": 150, "run_per_s": 10},

@@ -109,7 +109,7 @@ def test_the_link_makes_one_operator_and_leads_to_the_checklist() -> None:
     seller, path = Client(), opening.first_path()
     assert seller.get(path).status_code == 200
     answer = seller.post(path, FIRST)
-    assert (answer.status_code, answer["Location"]) == (302, "/seller/checklist/")
+    assert (answer.status_code, answer["Location"]) == (302, "/seller/first-run/")
     assert "1 of 6 done" in text_of(seller.get("/seller/checklist/"))
     user = User.objects.get()
     assert (user.email, user.is_staff, user.is_superuser, user.check_password(PASSWORD)) == (

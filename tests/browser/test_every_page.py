@@ -24,7 +24,7 @@ CUSTOMERS = [
     "/overview/", "{order}",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
     "{machine}rescue/", "{machine}leave-rescue/", "{machine}console/", "/console/",
-    "{machine}network/", "{machine}host-name/",
+    "{machine}network/", "{machine}host-name/", "{machine}monitoring/", "{machine}monitoring/?span=30d", "/alarms/",
     "{machine}bandwidth/",
     "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",
@@ -327,7 +327,8 @@ def test_the_sellers_pages(
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
-    for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/"):
+    for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
+                    "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/"):  # fmt: skip
         page = seller.open(address)
         acts = page.locator("form[action*='ins-browser1'], a.btn[href*='ins-browser1']")
         assert acts.count() == (3 if address == "/seller/" else 0)

@@ -58,7 +58,8 @@ def test_from_nothing_to_the_first_sale(own_shop: RunningShop, visit: Callable[[
     page.fill("#email", SELLER)
     page.fill("#password", PASSWORD)
     page.click("main .btn-primary")
-    page.wait_for_url("**/seller/checklist/")
+    page.wait_for_url("**/seller/first-run/name/")
+    seller.open("/seller/checklist/")
     expect(page.locator("h2")).to_have_text("1 of 6 done")
     assert _faults(seller) == []
 

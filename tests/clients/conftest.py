@@ -37,9 +37,9 @@ def access(running_shop: RunningShop) -> Access:
     )
 
 
-def wait_for(look: Callable[[], T], expected: T) -> None:
+def wait_for(look: Callable[[], T], expected: T, *, limit_s: float | None = None) -> None:
     """Ask until the answer is ``expected``, as a client's polling would; AssertionError after LIMIT_S."""
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + (limit_s or LIMIT_S)
     while (seen := look()) != expected:
         assert time.monotonic() < deadline, f"still {seen!r}, not {expected!r}"
         time.sleep(0.2)

@@ -13,6 +13,8 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.cvm.v20170312 import cvm_client, models
+from tencentcloud.monitor.v20180724 import models as monitor_models
+from tencentcloud.monitor.v20180724 import monitor_client
 
 from tests.clients.conftest import Access, wait_for
 
@@ -303,3 +305,37 @@ def test_messages_in_the_language_of_the_profile(access: Access) -> None:
     profile.language = "zh-CN"
     client = cvm_client.CvmClient(Credential(*access.secret), "ap-guangzhou", profile)
     assert client.DescribeRegions(models.DescribeRegionsRequest()).RegionSet[0].RegionName == "华南地区(广州)"
+
+
+def test_what_a_machine_uses_is_asked_for_as_programs_do(access: Access) -> None:
+    """Its first value comes with the worker's next minute; the memory of a machine is known from that one on."""
+    cvm = Cvm(access)
+    bought = cvm.RunInstances(POSTPAID)["InstanceIdSet"]
+    cvm.settle(bought)
+    monitor = monitor_client.MonitorClient(
+        Credential(*access.secret), "ap-guangzhou", _profile(access, "TC3-HMAC-SHA256", "POST")
+    )
+    known = monitor.DescribeBaseMetrics(_request("DescribeBaseMetrics", {"Namespace": "QCE/CVM"})).MetricSet
+    assert {"CPUUsage", "MemUsage", "LanOuttraffic", "WanOuttraffic"} <= {one.MetricName for one in known}
+    asked = {
+        "Namespace": "QCE/CVM", "MetricName": "MemUsage", "Period": 60,
+        "Instances": [{"Dimensions": [{"Name": "InstanceId", "Value": bought[0]}]}],
+    }  # fmt: skip
+
+    def values() -> bool:
+        (points,) = monitor.GetMonitorData(_request("GetMonitorData", asked)).DataPoints
+        assert len(points.Values) == len(points.Timestamps)
+        assert all(0 < value < 100 for value in points.Values)
+        return bool(points.Values)
+
+    wait_for(values, True, limit_s=100)
+    with pytest.raises(TencentCloudSDKException) as refused:
+        monitor.GetMonitorData(_request("GetMonitorData", asked | {"Period": 7}))
+    assert refused.value.code == "InvalidParameterValue"
+    cvm.end(bought)
+
+
+def _request(action: str, members: dict[str, Any]) -> Any:
+    request = getattr(monitor_models, f"{action}Request")()
+    request.from_json_string(json.dumps(members))
+    return request

@@ -10,12 +10,14 @@ import pytest
 from django.db.models import F
 from django.db.utils import OperationalError
 
+from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG
 from vmart.backoffice.apply_catalog import apply_file
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config.chores import Chores
 from vmart.config.steps import zone_codes
+from vmart.engines.contract import EngineError
 from vmart.kernel import db
 from vmart.kernel.models import Deployment
 
@@ -58,6 +60,31 @@ def test_a_worker_without_the_lock_follows_the_prices_too(shop: object, monkeypa
         with _running(chores):
             Deployment.objects.update(generation=F("generation") + 1)
             _until(lambda: catalog.snapshot().generation == known + 1)
+
+
+def test_a_minute_is_asked_for_once_also_where_the_engine_does_not_answer(
+    shop: object, test_clock: BusinessClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given many ticks in one minute, then each zone is asked once, and rules are evaluated once; in the next again."""
+    asked: list[tuple[str, int]] = []
+    evaluated: list[int] = []
+
+    def zone(code: str) -> int:
+        asked.append((code, test_clock.at.minute))
+        raise EngineError("The compute engine does not answer.", transient=True)
+
+    monkeypatch.setattr("django.conf.settings.DATA_DIR", tmp_path)
+    monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
+    monkeypatch.setattr("vmart.config.chores.usage.zone", zone)
+    monkeypatch.setattr("vmart.config.chores.evaluate.at", lambda minute: evaluated.append(minute.minute) or 0)
+    with _running(Chores(lambda: ["ap-guangzhou-4"])):
+        _until(lambda: bool(asked) and bool(evaluated))
+        time.sleep(0.4)
+        test_clock.advance(minutes=1)
+        _until(lambda: len(asked) > 1 and len(evaluated) > 1)
+        time.sleep(0.4)
+    assert asked == [("ap-guangzhou-4", 0), ("ap-guangzhou-4", 1)]
+    assert evaluated == [59, 0]  # answers of the minute that is running may still come
 
 
 def test_housekeeping_that_failed_is_done_again_at_once_and_then_in_an_hour(

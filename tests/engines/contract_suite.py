@@ -19,6 +19,7 @@ from vmart.engines.contract import (
     EngineError,
     ImageSpec,
     ImageStatus,
+    Metrics,
     Observation,
     Power,
     PublicAddress,
@@ -112,6 +113,35 @@ class ContractSuite(CopiesContract):
         heir = dataclasses.replace(make_spec(), private_ip=spec.private_ip, public_address=spec.public_address)
         assert engine.ensure_present(heir).power is Power.RUNNING
         engine.ensure_absent(heir.name)
+
+    def test_what_running_machines_use_is_told_of_all_of_them_at_once_and_only_grows(
+        self, engine: Engine, make_spec: MakeSpec
+    ) -> None:
+        """Off it is left out, and its next boot is another epoch; how much it is, the lab and the simulated show."""
+        assert isinstance(engine, Metrics)
+        spec, other = make_spec(), make_spec(public=False)
+        engine.ensure_present(spec)
+        engine.ensure_present(other)
+        first = {one.name: one for one in engine.usage()}
+        assert {spec.name, other.name} <= set(first)
+        again = {one.name: one for one in engine.usage()}
+        for name in (spec.name, other.name):
+            before, after = first[name], again[name]
+            assert (after.epoch, after.read_at >= before.read_at) == (before.epoch, True)
+            assert after.cpu_ns >= before.cpu_ns >= 0
+            assert after.sent_bytes is not None and before.sent_bytes is not None
+            assert after.sent_bytes >= before.sent_bytes >= 0
+            assert after.memory_bytes is not None and after.memory_total_bytes is not None
+            assert 0 < after.memory_bytes < after.memory_total_bytes
+        assert again[spec.name].memory_total_bytes == spec.memory_mib << 20
+        engine.ensure_power(spec.name, False, force=True)
+        assert [one.name for one in engine.usage() if one.name in (spec.name, other.name)] == [other.name]
+        engine.ensure_power(spec.name, True)
+        (booted,) = (one for one in engine.usage() if one.name == spec.name)
+        assert booted.epoch != first[spec.name].epoch
+        engine.ensure_absent(spec.name)
+        engine.ensure_absent(other.name)
+        assert not {spec.name, other.name} & {one.name for one in engine.usage()}
 
     def test_a_public_address_in_use_is_refused_and_its_owner_keeps_it(
         self, engine: Engine, make_spec: MakeSpec

@@ -240,6 +240,7 @@ def test_an_unknown_member_is_refused(engine: Engine, world: World, make_spec: M
         (9, []),
         (10, []),
         (11, []),
+        (12, []),
     ],
 )
 def test_a_file_of_an_older_program_is_brought_up(
@@ -254,8 +255,11 @@ def test_a_file_of_an_older_program_is_brought_up(
         if version < 11:
             older.execute("DROP INDEX machine_public_ipv6")
             new += ["public_ipv6", "rescue", "own_system"]
-        older.execute("DROP TABLE share")
-        for column in [*missing, *new, "share"]:
+        older.execute("DROP TABLE load")
+        new += ["on_since", *(["share"] if version < 12 else [])]
+        if version < 12:
+            older.execute("DROP TABLE share")
+        for column in [*missing, *new]:
             older.execute(f"ALTER TABLE machine DROP COLUMN {column}")
         since = [
             *(["own_image"] if version < 9 else []),

@@ -11,7 +11,7 @@ from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.database import Databases
 from vmart.kernel import db as database
 from vmart.kernel.clock import UTC
-from vmart.kernel.partitions import MONTHS_AHEAD, PARTITIONED, ensure_partitions
+from vmart.kernel.partitions import PARTITIONED, PARTS_AHEAD, drop_old, ensure_partitions
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -41,11 +41,12 @@ def _content(table: str) -> list[dict[str, Any]]:
 
 def test_the_month_and_those_ahead_are_made_once() -> None:
     made = ensure_partitions(dt.datetime(2031, 12, 31, 23, 59, tzinfo=UTC))
-    assert MONTHS_AHEAD == 2
+    assert PARTS_AHEAD == 2
+    days, months = ("2031_12_31", "2032_01_01", "2032_01_02"), ("2031_12", "2032_01", "2032_02")
     assert sorted(made) == sorted(
-        f"{table}_{month}" for table in PARTITIONED for month in ("2031_12", "2032_01", "2032_02")
+        f"{table}_{part}" for table, parts in PARTITIONED.items() for part in (days if parts.by_day else months)
     )
-    assert ensure_partitions(dt.datetime(2031, 12, 1, tzinfo=UTC)) == []
+    assert ensure_partitions(dt.datetime(2031, 12, 31, tzinfo=UTC)) == []
 
 
 def test_months_are_utc_months() -> None:
@@ -100,3 +101,29 @@ def test_a_row_that_is_being_written_meanwhile_is_not_lost(db: Databases) -> Non
 def _commit_when_waited_for(writer: psycopg.Connection) -> None:
     wait_until_blocked()
     writer.commit()
+
+
+def test_what_is_kept_for_some_time_only_goes_with_its_partition_when_that_is_over() -> None:
+    """Minutes: the day that is running and the one before. What the default took goes at the same age."""
+    start = dt.datetime(2031, 6, 1, tzinfo=UTC)
+    ensure_partitions(start)
+    insert = "INSERT INTO monitoring_minute (instance_id, at) VALUES (1, %s)"
+    early, late = start - dt.timedelta(days=3), start + dt.timedelta(hours=23)
+    for at in (early, late):
+        with connection.cursor() as cursor:
+            cursor.execute(insert, [at])
+    assert drop_old(start + dt.timedelta(days=2) - A_SECOND) == []
+    assert database.rows("SELECT at FROM monitoring_minute") == [{"at": late}]
+    ensure_partitions(start + dt.timedelta(days=2))
+    assert drop_old(start + dt.timedelta(days=2)) == ["monitoring_minute_2031_06_01"]
+    assert database.rows("SELECT at FROM monitoring_minute") == []
+    kept = database.rows("SELECT relname FROM pg_class WHERE relname ~ '^monitoring_minute_2031' AND relkind = 'r'")
+    assert {row["relname"] for row in kept} == {f"monitoring_minute_2031_06_0{day}" for day in (2, 3, 4, 5)}
+
+
+def test_nothing_that_money_refers_to_is_dropped() -> None:
+    ensure_partitions(JUNE)
+    _insert("metering_sample", JUNE)
+    dropped = drop_old(dt.datetime(2041, 1, 1, tzinfo=UTC))
+    assert dropped and all(name.startswith("monitoring_") for name in dropped)
+    assert len(_content("metering_sample")) == 1

@@ -26,6 +26,7 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.launch_templates import keep
+from vmart.monitoring.models import Alarm
 from vmart.network.models import Package, Subnet, Vpc
 from vmart.orders import placement_groups, sweep
 from vmart.orders.addresses.allocate import NewAddresses, allocate
@@ -43,10 +44,17 @@ from vmart.worker.models import Operation
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
     "home", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine", "machine_live",
+    "machine_monitoring",
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",
     "seller_zone", "console", "machine_console",
+    "seller_first_run_begin", "seller_first_run_file", "seller_trial", "seller_trial_progress", "seller_catalog",
+    "seller_catalog_file", "seller_catalog_file_of",
+}  # fmt: skip
+ALARM = {
+    "name": "busy", "metric": "cpu_percent", "comparison": ">", "threshold": "80", "minutes": "5", "machines": "",
+    "tag": "",
 }  # fmt: skip
 # What changes nothing that is an account's, or only what nobody but a user himself can: his password, his sessions,
 # his address, his second factor.
@@ -58,6 +66,8 @@ NO_ACCOUNTS = {
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn", "settings", "act_for",
+    "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
+    "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py
 }  # fmt: skip
 
 
@@ -232,6 +242,13 @@ class Sent:
         for name, changed in acts:
             address = reverse(name, args=[SnapshotPolicy.objects.get().public_id])
             answer = self.buyer.post(address, {**typed, "disk": disk, **changed})
+        return answer
+
+    def of_alarm(self, *acts: str) -> HttpResponse:
+        """An alarm is made on its page, then these forms of it are sent."""
+        answer = self.buyer.post("/alarms/", ALARM)
+        for name in acts:
+            answer = self.buyer.post(reverse(name, args=[Alarm.objects.get().public_id]), {})
         return answer
 
     def of_image(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
@@ -465,6 +482,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("machines_renew_flag", "renew_flag"): lambda sent: sent.buyer.post(
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}
     ),
+    ("alarms", "CreateAlarm"): lambda sent: sent.of_alarm(),
+    ("alarm_delete", "DeleteAlarm"): lambda sent: sent.of_alarm("alarm_delete"),
     ("snapshot_policies", "CreateAutoSnapshotPolicy"): lambda sent: sent.of_policy(),
     ("snapshot_policy", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(
         ("snapshot_policy", {"name": "other"})
@@ -567,8 +586,9 @@ def test_who_sent_it_is_told(sent: Sent, name: str, kind: str) -> None:
 def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
     named = {
         "order": [sent.order], "order_progress": [sent.order], "machine": [sent.machine],
-        "machine_live": [sent.machine], "machine_console": [sent.machine],
-        "seller_customer": [sent.buyer.account_id], "payment_state": [1],
+        "machine_monitoring": [sent.machine],
+        "machine_live": [sent.machine], "machine_console": [sent.machine], "machine_another": [sent.machine],
+        "seller_customer": [sent.buyer.account_id], "payment_state": [1], "seller_catalog_file_of": [1],
         "seller_zone": [ZONE], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer

@@ -22,6 +22,8 @@ from vmart.customers.invitations import Made
 from vmart.customers.models import Account
 from vmart.instances.models import Instance
 from vmart.kernel import clock
+from vmart.monitoring import alarms
+from vmart.monitoring.alarms import Wanted as WantedAlarm
 from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.disks.create import NewDisks, create
@@ -63,6 +65,7 @@ class Things:
     disk: str = "disk-00000000"
     snapshot: str = "snap-00000000"
     policy: str = "asp-00000000"
+    alarm: str = "alarm-00000000"
     image: str = "img-00000000"
     eip: str = "eip-00000000"
     package: str = "bwp-00000000"
@@ -94,6 +97,8 @@ NAMED: dict[str, list[Arguments]] = {
     "order_passwords": ORDERS,
     "machine": MACHINE,
     "machine_live": MACHINE,
+    "machine_monitoring": MACHINE,
+    "alarm_delete": [lambda has: {"public_id": has.alarm}],
     "machine_another": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
@@ -165,6 +170,12 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_quotas": CUSTOMER,
     "seller_zone": [lambda has: {"code": has.zone}],
     "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],
+    "brand_style": [lambda _: {"kept": "0" * 16}],
+    "brand_logo": [lambda _: {"kept": "0" * 16}],
+    "brand_icon": [lambda _: {"kept": "0" * 16}],
+    "seller_first_run": [lambda _: {"step": "name"}],
+    "seller_trial_act": [lambda _, act=act: {"act": act} for act in ("buy", "end")],
+    "seller_catalog_file_of": [lambda has: {"applied": has.operation}],
     "first_operator": [lambda _: {"token": "a"}],
     "member": [lambda has: {"user_id": has.member}],
     "invitation": [lambda has: {"number": has.invitation}],
@@ -255,6 +266,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         disk=(disk := own_disk(visitor)),
         snapshot=own_snapshot(visitor, disk),
         policy=own_policy(visitor, disk),
+        alarm=alarms.create(by(visitor.account_id), WantedAlarm("busy", "cpu_percent", ">", 80, 5)).public_id,
         image=own_image(visitor),
         payment=Payment.objects.get().id,
         operation=operation.id,

@@ -61,6 +61,7 @@ CUSTOMERS = {
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
     "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
     "machine_another": 7,
+    "machine_monitoring": 5, "alarms": 5,
     "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
     "invited": 4, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
@@ -79,7 +80,7 @@ CUSTOMERS = {
     "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
     "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
-    "quotas": 14, "packages": 3, "package_buy": 2, "package": 5,
+    "quotas": 15, "packages": 3, "package_buy": 2, "package": 5,
     "package_tags": 4, "package_bandwidth": 3, "package_add": 3, "package_remove": 3, "package_delete": 3,
     "addresses": 3, "address_buy": 3, "address": 6, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
@@ -90,6 +91,7 @@ CUSTOMERS = {
     "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
+    "alarm_delete",
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare", "invitation", "act_for",
@@ -99,7 +101,9 @@ POSTED = {  # no pages
     "security_group_delete",
 }  # fmt: skip
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
-SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8}
+SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8,
+           "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
+           "seller_catalog_file": 3}  # fmt: skip
 
 
 def test_every_page_is_here() -> None:
@@ -239,6 +243,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
                 "machine_tags",
                 "machine_groups",
                 "machine_planned_end",
+                "machine_monitoring",
                 "machine_window",
             ],
             (running.public_id,),

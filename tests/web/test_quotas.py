@@ -69,4 +69,5 @@ def test_each_quota_with_what_is_used_of_it() -> None:
         ["Launch templates", "—", "1", "9"],
         ["Placement groups", "—", "1", "10"],
         ["Machines a placement group", "—", "—", "50"],
+        ["Alarms", "—", "0", "20"],
     ]

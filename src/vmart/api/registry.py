@@ -15,6 +15,7 @@ CVM = "2017-03-12"
 BILLING = "2018-07-09"
 REGION = "2022-06-27"
 STS = TAG = "2018-08-13"
+MONITOR = "2018-07-24"
 PLACES = "2020-11-06"  # of the service that is called api
 
 Members = dict[str, Any]

@@ -34,6 +34,7 @@ from vmart.api.actions.cvm import (
     system,
 )
 from vmart.api.actions.cvm import security_groups as groups_of_machines
+from vmart.api.actions.monitor import metrics
 from vmart.api.actions.region import places as places_of_product
 from vmart.api.actions.sts import identity
 from vmart.api.actions.tag import keys as tag_keys
@@ -60,6 +61,7 @@ _SERVICES = (
     account_quota, balance, console,
     places_of_product, zones, disks, own_disks, disk_terms, snapshots, snapshot_policies, vpcs, subnets, route_tables,
     addresses, eips, eip_terms, bandwidth_packages, security_groups, groups_of_machines, resources, tag_keys, identity,
+    metrics,
 )  # fmt: skip
 API = Registry([action for service in _SERVICES for action in service.ACTIONS], json.loads(PUBLISHED_FILE.read_text()))
 LEGACY = Registry(legacy.ACTIONS, legacy.PUBLISHED)

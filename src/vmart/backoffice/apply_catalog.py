@@ -19,11 +19,12 @@ from django.db.models import F
 from vmart import engines
 from vmart.backoffice import change_engine, opening
 from vmart.catalog import document as doc
-from vmart.catalog.models import Applied, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
+from vmart.catalog.brand import Brand as BrandDocument
+from vmart.catalog.models import Applied, Brand, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaDefault
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
-from vmart.kernel.errors import NotFound
+from vmart.kernel.errors import NotFound, Refused
 from vmart.kernel.models import Deployment
 from vmart.network.models import PublicAddress
 from vmart.placement.models import Host
@@ -34,6 +35,7 @@ from vmart.pricing.book import PriceBook, check_complete, parse_book
 from vmart.pricing.models import Book
 
 _GONE_EN, _GONE_ZH = "No longer on sale.", "已停售。"
+ZONE_VARIABLE = "VMART_BILLING_ZONE"
 COMPUTE_VARIABLE = "VMART_COMPUTE"  # what ``vmart up`` found for zones of kind auto
 
 
@@ -53,32 +55,39 @@ class Change:
         return f"~ {self.what} {self.key}: {listed}"
 
 
-def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None) -> list[Change]:
-    """Apply the catalog file. Returns the difference that it made.
+def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None, *, by: str = "") -> list[Change]:
+    """Apply the catalog file, as ``apply_text`` does its text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError([f"document: is not UTF-8 text ({error.reason} at byte {error.start})"]) from error
+    return apply_text(text, confirm, by=by)
+
+
+def apply_text(
+    text: str,
+    confirm: Callable[[list[Change]], bool] | None = None,
+    *,
+    by: str = "",
+    based_on: int | None = None,
+) -> list[Change]:
+    """Apply the text of a catalog file. Returns the difference that it made.
+
+    ``by`` is who applies it (``Actor.name``). ``based_on`` is the number of the applied file that the text was made of
+    (0: there was none); ChangedMeanwhile where another was applied since.
 
     ``confirm`` is shown the difference and may refuse it (Declined). It is asked while nothing is locked: where the
     shop has changed meanwhile, it is shown what the file would change now and asked again.
 
     Raises kernel.documents.DocumentError (with a sentence for each problem) and pricing refusals.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DocumentError([f"document: is not UTF-8 text ({error.reason} at byte {error.start})"]) from error
-    catalog = doc.read_catalog(text)
-    book = parse_book(catalog.price_book)
-    check_complete(
-        book,
-        regions=[region.code for region in catalog.regions],
-        instance_types=[item.code for item in catalog.instance_types],
-        disk_types=[item.code for item in catalog.disk_types],
-    )
+    catalog, book = read(text)
     agreed: list[Change] | None = None
     while True:
         with db.act():
             try:
-                changes = _make_so(catalog, book)
-                _keep(text)
+                changes = _make_so(catalog, book, based_on)
+                _keep(text, by)
             except IntegrityError as error:
                 raise _taken(error) from error
             done = not changes or confirm is None or changes == agreed
@@ -92,19 +101,53 @@ def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None
         agreed = changes
 
 
-def _keep(text: str) -> None:
+def read(text: str) -> tuple[doc.CatalogDocument, PriceBook]:
+    """What the text of a catalog file says, and its price book, complete. Raises DocumentError and pricing refusals."""
+    catalog = doc.read_catalog(text)
+    book = parse_book(catalog.price_book)
+    check_complete(
+        book,
+        regions=[region.code for region in catalog.regions],
+        instance_types=[item.code for item in catalog.instance_types],
+        disk_types=[item.code for item in catalog.disk_types],
+    )
+    return catalog, book
+
+
+def _keep(text: str, by: str) -> None:
     """The file as it is, for ``vmart catalog export``; the same one twice is kept once."""
     last = Applied.objects.order_by("-id").first()
     if last is None or last.text != text:
-        Applied.objects.create(at=clock.now(), text=text)
+        Applied.objects.create(at=clock.now(), by=by, text=text)
 
 
 def applied() -> str:
     """The text of the file that was applied last. Raises NotFound where none was."""
+    return last_applied().text
+
+
+def last_applied() -> Applied:
+    """The file that was applied last, with its number, for ``based_on``. Raises NotFound where none was."""
     last = Applied.objects.order_by("-id").first()
     if last is None:
         raise NotFound("No catalog has been applied yet: vmart catalog apply FILE does it.")
-    return last.text
+    return last
+
+
+class ChangedMeanwhile(Refused):
+    """Somebody else has applied a catalog since what is to be applied was made of the one before."""
+
+    code = "UnsupportedOperation"
+
+
+def _refuse_changed(based_on: int | None) -> None:
+    last = Applied.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    if based_on is not None and based_on != last:
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> ChangedMeanwhile:
+    return ChangedMeanwhile("The catalog was changed meanwhile: look at it once more. Nothing was written.")
 
 
 def _taken(error: IntegrityError) -> Exception:
@@ -123,9 +166,11 @@ class Declined(Exception):
     """The difference was shown and not wanted: nothing was written."""
 
 
-def _make_so(catalog: doc.CatalogDocument, book: PriceBook) -> list[Change]:
+def _make_so(catalog: doc.CatalogDocument, book: PriceBook, based_on: int | None) -> list[Change]:
     db.call("network_lock_prefixes")
-    zone = _deployment(book.currency)
+    Deployment.objects.select_for_update().first()  # of two who apply at once, the second sees what the first did
+    _refuse_changed(based_on)
+    zone = _deployment(book.currency, catalog.shop.billing_zone if catalog.shop else None)
     now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
     changes = [change for part in _parts(catalog) for change in part]
     changes += _policy(catalog.policy, zone, now)
@@ -163,8 +208,8 @@ def _policy(section: Sequence[Mapping[str, Any]], zone: ZoneInfo, now: dt.dateti
     return [Change("policy", f"from {one.begins_at:%Y-%m-%d %H:%M:%S}Z", one.numbers, one.gone) for one in made]
 
 
-def _deployment(currency: str) -> ZoneInfo:
-    """What the file's currency fits; its billing zone."""
+def _deployment(currency: str, billing_zone: str | None) -> ZoneInfo:
+    """What the file's currency and billing zone fit; the billing zone. Both are free until there is a price book."""
     from django.conf import settings
 
     found, made = Deployment.objects.select_for_update().get_or_create(
@@ -175,10 +220,40 @@ def _deployment(currency: str) -> ZoneInfo:
         Deployment.objects.update(currency=currency)
     elif not made and found.currency != currency:
         raise DocumentError([f"price_book.currency: is {currency}; this shop's is {found.currency} for good"])
+    if billing_zone not in (None, found.billing_zone):
+        told = os.environ.get(ZONE_VARIABLE)
+        if Book.objects.exists() or told not in (None, billing_zone):
+            why = "for good" if Book.objects.exists() else f"since {ZONE_VARIABLE} says so"
+            raise DocumentError([f"shop.billing_zone: is {billing_zone}; this shop's is {found.billing_zone} {why}"])
+        Deployment.objects.update(billing_zone=billing_zone)
+        found.billing_zone = str(billing_zone)
     return ZoneInfo(found.billing_zone)
 
 
+def _brand(said: BrandDocument | None) -> list[Change]:
+    """Whose shop it is; without the section the shop is called vmart again."""
+    row = Brand.objects.first()
+    if said is None:
+        Brand.objects.all().delete()
+        return [Change("shop", row.name_en, gone=True)] if row else []
+    wanted = said.row()
+    if row is None:
+        Brand.objects.create(**wanted, **said.pictures())
+        return [Change("shop", said.name.en)]
+    changed = {name: (getattr(row, name), value) for name, value in wanted.items() if getattr(row, name) != value}
+    if not changed:
+        return []
+    Brand.objects.update(**wanted, **(said.pictures() if "logo_sha256" in changed else {}))
+    shown = {name: (_short(old), _short(new)) for name, (old, new) in changed.items()}
+    return [Change("shop", said.name.en, shown)]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
+    yield _brand(catalog.shop)
     yield [
         change
         for position, region in enumerate(catalog.regions)
@@ -232,13 +307,13 @@ def _zones(catalog: doc.CatalogDocument) -> list[Change]:
         for zone in region.zones:
             settings = _engine_settings(zone)
             compute, kind = _engine(zone, settings)
-            notes = [pool.note for pool in zone.address_pools if pool.note]
+            note = next((pool.note for pool in zone.address_pools if pool.note), None)
             changes += _put(
                 Zone, "zone", {"code": zone.code}, region_id=region.code, legacy_id=zone.legacy_id,
                 name_en=zone.name.en, name_zh=zone.name.zh, position=position, engine_kind=kind,
                 engine_settings=settings, auto_compute=compute, on_sale=zone.on_sale,
-                address_note_en=notes[0].en if notes else "", address_note_zh=notes[0].zh if notes else "",
-                ipv6_prefix=zone.ipv6_prefix or "",
+                address_note_en=note.en if note else "", address_note_zh=note.zh if note else "",
+                ipv6_prefix=zone.ipv6_prefix or "", vcpu_overcommit=zone.vcpu_overcommit,
             )  # fmt: skip
             position += 1
             changes += _hosts(zone.code, kind)

@@ -37,7 +37,7 @@ def first(request: HttpRequest, token: str) -> HttpResponse:
         form.refuse(refused)
         return render(request, "backoffice/first.html", {"form": form}, status=422)
     login(request, user, backend=_BACKEND)
-    return redirect("seller_checklist")
+    return redirect("seller_first_run_begin")
 
 
 @never_cache

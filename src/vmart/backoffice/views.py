@@ -55,6 +55,7 @@ def today(request: HttpRequest) -> HttpResponse:
             "today": sales.today(here.billing_zone),
             "month": sales.this_month(here.billing_zone),
             "zones": listed(ZONES, zones, request),
+            "has_zones": bool(zones),
             "none_real": not any(zone.driver.is_real for zone in zones),
             "needs": Shown(ATTENTION, needs, request, _("Needs attention")),
             "summary": attention.summary(),

@@ -38,12 +38,24 @@ def _figures(text: str) -> SafeString:
     return format_html('<span class="num">{}</span>', text)
 
 
+def _filled(title: Any, text: str, used: int, capacity: int) -> SafeString:
+    """How much of a capacity is sold, in figures and as a bar."""
+    bar = '<progress class="fill" value="{}" max="{}" aria-label="{}"></progress>'
+    return together(_figures(text), format_html(bar, min(used, capacity), max(capacity, 1), title))
+
+
+def _vcpu(zone: ZoneCapacity) -> SafeString:
+    return _filled("vCPU", f"{zone.vcpu_used} / {zone.vcpu_capacity}", zone.vcpu_used, zone.vcpu_capacity)
+
+
 def _memory(zone: ZoneCapacity) -> SafeString:
-    return _figures(f"{printed.gib(zone.memory_used_mib)} / {printed.gib(zone.memory_capacity_mib)} GiB")
+    used, capacity = zone.memory_used_mib, zone.memory_capacity_mib
+    return _filled(_("Memory"), f"{printed.gib(used)} / {printed.gib(capacity)} GiB", used, capacity)
 
 
 def _disk(zone: ZoneCapacity) -> SafeString:
-    return together(_figures(f"{zone.disk_used_gib} / {zone.disk_capacity_gib} GiB"), soft(_pool(zone)))
+    used, capacity = zone.disk_used_gib, zone.disk_capacity_gib
+    return together(_filled(_("Disk"), f"{used} / {capacity} GiB", used, capacity), soft(_pool(zone)))
 
 
 def _pool(zone: ZoneCapacity) -> SafeString | str:
@@ -79,7 +91,7 @@ ZONES: Table[ZoneCapacity] = Table(
         Column("zone", _("Zone"), _name),
         Column("engine", _("Engine"), _engine),
         Column("machines", _("Machines"), lambda row: row.machines, css=FIGURE),
-        Column("vcpu", "vCPU", lambda row: _figures(f"{row.vcpu_used} / {row.vcpu_capacity}")),
+        Column("vcpu", "vCPU", _vcpu),
         Column("memory", _("Memory"), _memory),
         Column("disk", _("Disk"), _disk),
         Column("addresses", _("Free addresses"), lambda row: f"{row.addresses_free} / {row.addresses}", css=FIGURE),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from vmart import engines
+from vmart.catalog.brand import Brand
 from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 from vmart.kernel.networks import network6
 
@@ -139,6 +140,7 @@ class Zone(_Part):
     address_pools: tuple[AddressPool, ...] = ()
     ipv6_prefix: str | None = None
     on_sale: bool = True
+    vcpu_overcommit: int = Field(default=16, ge=1, le=64)  # so often each thread of a host is sold
 
     @field_validator("ipv6_prefix")
     @classmethod
@@ -219,6 +221,7 @@ class Quotas(_Part):
     disks_per_zone: int = Field(default=200, ge=0, le=INT32_MAX)
     addresses_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
     packages_per_region: int = Field(default=20, ge=0, le=INT32_MAX)
+    alarms: int = Field(default=20, ge=0, le=1000)  # each is evaluated once a minute at all its machines
     images_per_region: int = Field(default=10, ge=0, le=INT32_MAX)
     snapshots_per_region: int = Field(default=200, ge=0, le=INT32_MAX)
     snapshot_policies_per_region: int = Field(default=30, ge=0, le=INT32_MAX)
@@ -236,7 +239,7 @@ class Quotas(_Part):
             "images_per_region": self.images_per_region, "packages_per_region": self.packages_per_region,
             "snapshots_per_region": self.snapshots_per_region,
             "snapshot_policies_per_region": self.snapshot_policies_per_region,
-            "spot_per_zone": self.spot_per_zone,
+            "spot_per_zone": self.spot_per_zone, "alarms": self.alarms,
         }  # fmt: skip
 
 
@@ -251,6 +254,7 @@ class CatalogDocument(_Part):
     """A whole catalog file. ``price_book`` is read by pricing, ``policy`` by policy."""
 
     format: Literal[1]
+    shop: Brand | None = None
     regions: tuple[Region, ...] = Field(min_length=1)
     families: tuple[Family, ...] = Field(min_length=1)
     instance_types: tuple[InstanceType, ...] = Field(min_length=1)

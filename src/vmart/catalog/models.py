@@ -9,10 +9,47 @@ class Applied(models.Model):
 
     id: int
     at = models.DateTimeField()
+    by = models.CharField(max_length=254, default="", db_default="", blank=True)  # who: events.actor.Actor.name
     text = models.TextField()
 
     class Meta:
         db_table = "catalog_applied"
+
+
+class Brand(models.Model):
+    """Whose shop it is: one row, none where the catalog file says nothing of it. The pictures are PNG files."""
+
+    only = models.BooleanField(primary_key=True, default=True)
+    name_en = models.CharField(max_length=40)
+    name_zh = models.CharField(max_length=40)
+    colour_light = models.CharField(max_length=7, default="", blank=True)  # "#08695a"
+    colour_dark = models.CharField(max_length=7, default="", blank=True)
+    support = models.CharField(max_length=254, default="", blank=True)
+    terms_en = models.TextField(default="", blank=True)
+    terms_zh = models.TextField(default="", blank=True)
+    imprint_en = models.TextField(default="", blank=True)
+    imprint_zh = models.TextField(default="", blank=True)
+    logo_sha256 = models.CharField(max_length=64, default="", blank=True)  # of what the catalog file has
+    logo = models.BinaryField(default=b"")
+    icon = models.BinaryField(default=b"")
+    logo_width = models.IntegerField(default=0)
+    logo_height = models.IntegerField(default=0)
+
+    class Meta:
+        db_table = "catalog_brand"
+        constraints = [models.CheckConstraint(condition=Q(only=True), name="catalog_brand_one_row")]
+
+
+class Draft(models.Model):
+    """What the seller has answered so far of the questions that make the first catalog: one row at most."""
+
+    only = models.BooleanField(primary_key=True, default=True)
+    answers = models.JSONField(default=dict)  # step -> field -> text
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "catalog_draft"
+        constraints = [models.CheckConstraint(condition=Q(only=True), name="catalog_draft_one_row")]
 
 
 class Region(models.Model):

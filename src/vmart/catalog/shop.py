@@ -6,13 +6,14 @@ statement refuses a stale one (``stale_catalog``), so that the cache can never s
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vmart import engines
-from vmart.catalog.models import DiskType, Image, InstanceType, Offer, Region, Zone
+from vmart.catalog.brand import BrandView
+from vmart.catalog.models import Brand, DiskType, Image, InstanceType, Offer, Region, Zone
 from vmart.engines.driver import Driver
 from vmart.kernel import clock
 from vmart.kernel.models import Deployment
@@ -51,6 +52,7 @@ class Shop:
     instance_types: Mapping[str, InstanceType]
     disk_types: Mapping[str, DiskType]
     images: Mapping[str, Image]
+    brand: BrandView
 
     def region_of(self, zone: str) -> str:
         return self.zones[zone].region
@@ -116,6 +118,7 @@ def refresh() -> Shop:
             instance_types=_by(InstanceType.objects.order_by("position"), "code"),
             disk_types=_by(DiskType.objects.order_by("position"), "code"),
             images=_by(Image.objects.order_by("position"), "public_id"),
+            brand=_brand(),
         )
         return _cached
 
@@ -128,6 +131,13 @@ def forget() -> None:
 
 def _by(rows: Any, key: str) -> Mapping[str, Any]:
     return MappingProxyType({getattr(row, key): row for row in rows})
+
+
+def _brand() -> BrandView:
+    row = Brand.objects.values(*(field.name for field in fields(BrandView))).first()
+    if row is None:
+        return BrandView()
+    return BrandView(**row | {name: bytes(row[name]) for name in ("logo", "icon")})
 
 
 def _zone(zone: Zone, offers: Mapping[str, Mapping[str, bool]]) -> ZoneView:

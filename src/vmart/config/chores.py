@@ -1,4 +1,5 @@
-"""What a worker does beside the queue, by the wall clock: look at zones, images, bytes, drift, partitions.
+"""What a worker does beside the queue, by the wall clock: look at zones, images, bytes, what machines use, drift,
+alarms, partitions.
 
 Each zone has a thread of its own, so that a slow engine delays nobody else; an advisory lock lets one
 worker at a time do a zone's chores.
@@ -14,7 +15,9 @@ from django.db import close_old_connections, connection
 from vmart.catalog import shop
 from vmart.consoles import watch as consoles
 from vmart.kernel import clock, db
-from vmart.kernel.partitions import ensure_partitions
+from vmart.kernel.partitions import drop_old, ensure_partitions
+from vmart.monitoring import evaluate, mails, roll_up
+from vmart.monitoring import sample as usage
 from vmart.orders import idempotency, passwords, reclaim, sample, watch
 from vmart.provisioning import zones
 
@@ -67,9 +70,10 @@ class Chores:
     def _zone(self, zone: str) -> None:
         last = {"check": 0.0, "sample": clock.monotonic(), "sweep": clock.monotonic()}
         images_done = False
+        kept = None  # the minute of which is known what machines use
 
         def once() -> None:
-            nonlocal images_done
+            nonlocal images_done, kept
             now = clock.monotonic()
             if not images_done or now - last["check"] > _CHECK_S:
                 last["check"] = now
@@ -79,6 +83,10 @@ class Chores:
             if now - last["sample"] > sample.INTERVAL_S:
                 last["sample"] = now
                 sample.sample_zone(zone)
+            minute = usage.minute_of(clock.now())
+            if minute != kept:
+                kept = minute  # also where it fails: a gap stays one
+                usage.zone(zone)
             tells = watch.tells(zone)
             if tells and f"watch {zone}" not in self._threads:
                 self._begin(f"watch {zone}", lambda: self._watch(zone))
@@ -93,15 +101,24 @@ class Chores:
 
     def _housekeeping(self) -> None:
         last = looked = 0.0
+        evaluated = None
 
         def once() -> None:
-            nonlocal last, looked
+            nonlocal last, looked, evaluated
+            minute = evaluate.due(clock.now())
+            if minute != evaluated:
+                evaluated = minute
+                roll_up.until_now()
+                evaluate.at(minute)
+                mails.send()
             if not looked or clock.monotonic() - looked > _CHECK_S:
                 reclaim.for_price()
                 consoles.sweep()
+                mails.send()  # what a server did not take before
                 looked = clock.monotonic()
             if not last or clock.monotonic() - last > _DAILY_S:
                 ensure_partitions(clock.now())
+                drop_old(clock.now())
                 idempotency.forget_old(clock.wall())
                 passwords.erase_old(clock.now())
                 last = clock.monotonic()  # not before: what fails is done again at the next tick

@@ -8,7 +8,18 @@ from pathlib import Path
 import click
 
 from vmart import __version__
-from vmart.config.commands import attention, catalog, clock, customer, database, operators, placement, running, spot
+from vmart.config.commands import (
+    attention,
+    catalog,
+    clock,
+    customer,
+    database,
+    operators,
+    own_shop,
+    placement,
+    running,
+    spot,
+)
 from vmart.config.commands.frame import FOLDER, Vmart
 
 
@@ -23,9 +34,10 @@ def main(data_dir: Path | None) -> None:
 
 
 for _command in (
-    running.up, running.down, running.status, running.doctor, attention.attention, clock.clock, operators.operator,
-    catalog.catalog, customer.customer, database.reconcile, database.backup_command, database.restore_command,
-    database.migrate, placement.placement, spot.spot, running.web, running.console,
+    running.up, running.down, running.status, running.doctor, attention.attention, own_shop.today, clock.clock,
+    operators.operator, catalog.catalog, own_shop.own_shop, customer.customer, database.reconcile,
+    database.backup_command, database.restore_command, database.migrate, placement.placement, spot.spot, running.web,
+    running.console,
     running.worker,
 ):  # fmt: skip
     main.add_command(_command)

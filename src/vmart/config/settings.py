@@ -30,7 +30,7 @@ ROOMS = [
     "kernel", "events", "worker", "customers", "catalog", "policy", "subscriptions", "instances", "network", "storage",
     "security", "ledger", "pricing", "placement", "metering", "bills", "tags", "provisioning", "orders",
     "launch_templates", "consoles",
-    "payments", "settlement", "listings", "pages", "api", "backoffice", "web",
+    "payments", "settlement", "monitoring", "listings", "pages", "api", "backoffice", "web",
 ]  # fmt: skip
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -130,6 +130,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 14 * 86400
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+FILE_UPLOAD_HANDLERS = ["vmart.pages.uploads.AtMost"]
 
 # From where customers' images are imported beside the public internet by TLS (docs/operate/engine.md).
 IMPORT_NETWORKS = [ip_network(one) for one in os.environ.get("VMART_IMPORT_NETWORKS", "").split(",") if one]

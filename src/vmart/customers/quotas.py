@@ -9,7 +9,7 @@ LEAST = {
     "postpaid_per_zone": 0, "prepaid_per_month": 0, "returns_per_year": 0, "run_per_s": 1, "launch_templates": 0,
     "placement_groups": 0, "machines_per_group": 0, "disks_per_zone": 0,
     "addresses_per_region": 0, "snapshots_per_region": 0, "images_per_region": 0, "spot_per_zone": 0,
-    "snapshot_policies_per_region": 0, "packages_per_region": 0,
+    "snapshot_policies_per_region": 0, "packages_per_region": 0, "alarms": 0,
 }  # fmt: skip
 MOST = 2**31 - 1
 

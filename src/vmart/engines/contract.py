@@ -214,6 +214,34 @@ class ByteCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a running machine has used since ``epoch`` began (a new epoch counts from 0 again); None: it is not told.
+
+    ``read_at`` is when it was counted, by the engine's clock: only differences of it mean something. ``cpu_ns`` is time
+    of all its vCPU together. Network: all that goes by its interfaces; ``public_sent_bytes`` of that what left by its
+    public addresses. Disks: all that it has; ``disk_used_bytes`` of ``disk_total_bytes`` on its system disk.
+    """
+
+    name: str
+    epoch: str
+    read_at: dt.datetime
+    cpu_ns: int
+    memory_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    disk_used_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    disk_read_bytes: int | None = None
+    disk_written_bytes: int | None = None
+    disk_reads: int | None = None
+    disk_writes: int | None = None
+    received_bytes: int | None = None
+    sent_bytes: int | None = None
+    received_packets: int | None = None
+    sent_packets: int | None = None
+    public_sent_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Volume:
     """A disk with a life of its own, as the engine has it. ``machine`` is the one that has it, "" for none."""
 
@@ -440,6 +468,17 @@ class TellsChanges(Protocol):
 
 
 @runtime_checkable
+class Metrics(Protocol):
+    """An engine that tells what machines use."""
+
+    def usage(self) -> Sequence[Usage]:
+        """Of every running machine of this deployment, asked for together; nothing is changed.
+
+        It takes seconds at most, however many there are: an engine that is slower is given up with EngineError.
+        """
+
+
+@runtime_checkable
 class LeavesHost(Protocol):
     """An engine that keeps something on this host for all of its machines together."""
 
@@ -654,6 +693,7 @@ VERBS = (
     "observe",
     "list_ours",
     "counters",
+    "usage",
     "changes",
     "ensure_volume",
     "ensure_kept",

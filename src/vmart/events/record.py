@@ -10,7 +10,7 @@ from vmart.kernel.errors import Refused
 MACHINE, ORDER, KEY_PAIR, API_KEY, PAYMENT, ACCOUNT = "machine", "order", "key_pair", "api_key", "payment", "account"
 LAUNCH_TEMPLATE, PLACEMENT_GROUP, VPC, SUBNET = "launch_template", "placement_group", "vpc", "subnet"
 DISK, SECURITY_GROUP, ADDRESS, SNAPSHOT, IMAGE = "disk", "security_group", "address", "snapshot", "own_image"
-SNAPSHOT_POLICY, PACKAGE, USER = "snapshot_policy", "package", "user"
+SNAPSHOT_POLICY, PACKAGE, ALARM, USER = "snapshot_policy", "package", "alarm", "user"
 
 # How it is known whether who asks may still: SQL of one truth, over account, member and roles, and what is raised where
 # it is not so. The room of members says it (``asking``), which lies above this one.

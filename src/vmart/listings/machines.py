@@ -10,6 +10,7 @@ from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel import db, ids
 from vmart.kernel.errors import MissingParameter
+from vmart.kernel.text import sayable
 from vmart.listings.paging import PAGE, Matching, Page, Placing, cut, from_nearer_end, key_of, key_read
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
@@ -193,6 +194,15 @@ def _by(by: Placing | None, order: str) -> str:
     direction = " DESC" if order.startswith("-") else ""
     columns = [by.place] if by else []
     return "ORDER BY " + ", ".join(f"{column}{direction}" for column in (*columns, "i.created_at", "i.id"))
+
+
+def numbers(account_id: int, public_ids: Sequence[str]) -> dict[str, int]:
+    """Public id -> number of those of these machines that the account has."""
+    rows = db.rows(
+        f"SELECT i.public_id, i.id {_FROM} AND i.public_id = ANY (%(public_ids)s)",
+        account=account_id, public_ids=sayable(public_ids),
+    )  # fmt: skip
+    return {row["public_id"]: row["id"] for row in rows}
 
 
 def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ from vmart.catalog import shop
 from vmart.customers import quotas
 from vmart.kernel import clock, db
 from vmart.launch_templates.models import Template
+from vmart.monitoring.models import Alarm
 from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import counting as counting_addresses
 from vmart.orders.disks.create import counting
@@ -80,6 +81,7 @@ def all_of(account_id: int) -> list[Bound]:
     used = {
         "returns_per_year": return_prepaid.returned_this_year(account_id, now, here.billing_zone),
         "launch_templates": Template.objects.filter(account_id=account_id).count(),
+        "alarms": Alarm.objects.filter(account_id=account_id).count(),
         "placement_groups": Group.objects.filter(account_id=account_id).count(),
     }
     found = [Bound(name, each.zone, each.used, each.most) for name, zoned in by_zone for each in zoned]

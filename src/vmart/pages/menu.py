@@ -51,6 +51,7 @@ GROUPS = (
             Entry("templates", _("Launch templates"), "template", ("template",)),
             Entry("placement_groups", _("Placement groups"), "stack-2", ("placement_group",)),
             Entry("keys", _("SSH key pairs"), "key"),
+            Entry("alarms", _("Alarms"), "bell"),
         ),
     ),
     Group(
@@ -94,7 +95,9 @@ GROUPS = (
         (
             Entry("seller", _("Today"), "calendar-event"),
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
-            Entry("seller_checklist", _("Checklist"), "list-check"),
+            Entry("seller_catalog", _("Catalog"), "list-details", ("seller_prices",)),
+            Entry("seller_shop", _("Your shop"), "building-store"),
+            Entry("seller_checklist", _("Checklist"), "list-check", ("seller_first_run", "seller_trial")),
         ),
         of_staff=True,
     ),

@@ -29,6 +29,7 @@ _SAID_BY = {
     "EngineError",
     "Unfit",
     "FetchError",
+    "NoLogo",
     "Refusal",
     "ImageState",
     "Outcome",

@@ -31,19 +31,18 @@ def _all(opened: Permission, sent: Permission | None, names: str) -> dict[str, N
 NEEDS: dict[str, Needs] = {
     # Looked at, and nothing is sent there.
     **_all(_LOOK, None, """
-        overview orders order order_progress machines machine machine_live machine_another disks images snapshots tags
-        templates
-        template addresses packages quotas balance charges charges_csv charges_by_tag payment payment_state
+        overview orders order order_progress machines machine machine_live machine_another machine_monitoring disks
+        images snapshots tags templates template addresses packages quotas balance charges charges_csv charges_by_tag payment payment_state
     """),
     # Looked at by everybody; what is sent changes something.
     **_all(_LOOK, _OPERATE, """
         networks keys security_groups security_group placement_groups placement_group snapshot_policies snapshot_policy
         disk snapshot image package address machine_keys machine_tags address_tags package_tags machine_groups
-        security_group_rule
+        security_group_rule alarms
     """),
     # Pages of one act.
     **_all(_OPERATE, _OPERATE, """
-        machine_console machine_console_ticket
+        machine_console machine_console_ticket alarm_delete
         order_passwords machine_password machine_stop machine_end machine_planned_end machine_host_name
         machine_reset_password machine_network machine_rescue machine_leave_rescue machine_reinstall machine_power
         disk_attach disk_detach disk_end image_share image_unshare image_delete snapshot_policy_bind

@@ -47,6 +47,16 @@ def book_in_force(now: dt.datetime) -> PriceBook:
     return book_of(_in_force(now))
 
 
+def newest() -> PriceBook:
+    """The book that begins last, perhaps at an instant to come."""
+    return book_of(Book.objects.latest("effective_at"))
+
+
+def dated() -> list[Book]:
+    """All books without what they say, the newest first."""
+    return list(Book.objects.defer("document").order_by("-effective_at"))
+
+
 def book_by_version(version: int) -> PriceBook:
     """The book of an order. Raises Book.DoesNotExist."""
     return book_of(Book.objects.get(version=version))

@@ -15,6 +15,7 @@ from vmart.engines.contract import (
     ImageSpec,
     ImageStatus,
     MemberCapacity,
+    Metrics,
     Rescues,
     Snapshots,
 )
@@ -61,6 +62,7 @@ def check(zone: str) -> bool:
         "snapshots": isinstance(engine, Snapshots) and capabilities.snapshots,
         "rescue": isinstance(engine, Rescues) and capabilities.rescue,
         "console": isinstance(engine, Consoles) and capabilities.console,
+        "metrics": isinstance(engine, Metrics),
     }  # fmt: skip
     seen["own_images"] = seen["snapshots"] and isinstance(engine, Images) and "own_images" not in capabilities.missing
     seen["imports"] = list(capabilities.imports) if isinstance(engine, Images) else []

@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from vmart.catalog import shop
 
-_SELLERS = ("/seller/", "/accounts/", "/i18n/", "/payments/webhook/")
+_SELLERS = ("/seller/", "/accounts/", "/i18n/", "/payments/webhook/", "/brand/", "/terms/", "/imprint/")
 _SIGN_UP = "/accounts/signup/"
 
 

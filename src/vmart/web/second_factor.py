@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from vmart.kernel.secrets import SecretsUnreadable
+from vmart.pages import brand
 from vmart.web import sessions
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()
-        return entity | {"name": "vmart"}
+        return entity | {"name": brand.name()}
 
 
 def later(name: str, *, strangers: bool = False) -> Callable[..., HttpResponseBase]:

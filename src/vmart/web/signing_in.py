@@ -1,6 +1,7 @@
 """Who signs in, and what sign-up opens: allauth's backend and adapter with our account added."""
 
 import logging
+from email.utils import formataddr, parseaddr
 from typing import Any
 
 from allauth.account import app_settings
@@ -24,7 +25,7 @@ from vmart.customers.models import User
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.orders.open_account import join_as, sign_up
-from vmart.pages import local_time, wording
+from vmart.pages import brand, local_time, wording
 from vmart.web import own_address, sessions, stages
 from vmart.web.invited_mail import INVITED
 from vmart.web.visitor import whence
@@ -94,6 +95,12 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         return [method | {"description": _AGAIN[method["id"]]} for method in super().get_reauthentication_methods(user)]
+
+    def get_from_email(self) -> str:
+        """The shop's name stands before the address that mails come from, where the seller gave none with it."""
+        named, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+        own = brand.own_name()
+        return formataddr((own, address)) if own and not named else str(settings.DEFAULT_FROM_EMAIL)
 
     def get_login_stages(self) -> list[str]:
         return stages.ALL

@@ -19,6 +19,7 @@ from vmart.web.views import (
     keys,
     machines,
     members,
+    monitoring,
     move,
     networks,
     orders,
@@ -126,6 +127,18 @@ class SnapshotId:
         return value
 
 
+class AlarmId:
+    """A public id of an alarm."""
+
+    regex = "alarm-[0-9a-z]{8}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
 class PolicyId:
     """A public id of a snapshot policy."""
 
@@ -196,6 +209,7 @@ register_converter(EipId, "eip")
 register_converter(PackageId, "package")
 register_converter(SnapshotId, "snapshot")
 register_converter(PolicyId, "policy")
+register_converter(AlarmId, "alarm")
 register_converter(ImageId, "image")
 register_converter(Power, "power")
 
@@ -215,6 +229,9 @@ urlpatterns = [
     path("machines/renew/flag/", renewal.set_flag, name="machines_renew_flag"),
     path("machines/<machine:public_id>/", machines.detail, name="machine"),
     path("machines/<machine:public_id>/live/", machines.live, name="machine_live"),
+    path("machines/<machine:public_id>/monitoring/", monitoring.machine, name="machine_monitoring"),
+    path("alarms/", monitoring.listing, name="alarms"),
+    path("alarms/<alarm:public_id>/delete/", monitoring.delete, name="alarm_delete"),
     path("machines/<machine:public_id>/another/", purchase.another, name="machine_another"),
     path("machines/<machine:public_id>/stop/", machines.stop_page, name="machine_stop"),
     path("machines/<machine:public_id>/bandwidth/", changes.bandwidth_page, name="machine_bandwidth"),

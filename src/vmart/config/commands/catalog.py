@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vmart.config.commands.frame import NOT_WELL, data_dir_option, places_of, set_up
+from vmart.config.commands.frame import NOT_WELL, data_dir_option, places_of, set_up, who_types
 from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused
 
@@ -36,7 +36,7 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
         return click.confirm("apply this?")
 
     try:
-        changes = apply_file(file, None if yes else confirm)
+        changes = apply_file(file, None if yes else confirm, by=who_types().name)
     except Declined:
         click.echo("nothing was changed")
         sys.exit(NOT_WELL)
@@ -79,3 +79,95 @@ def catalog_export(own_data_dir: Path | None, file: Path | None) -> None:
     except OSError as error:
         raise Misused(f"{file} cannot be written: {error.strerror or error}") from error
     click.echo(f"{file}: {len(text.splitlines())} lines")
+
+
+@catalog.command("history")
+@data_dir_option
+@output_option
+def catalog_history(own_data_dir: Path | None, output: str) -> None:
+    """The catalog files that were applied, the latest first, and the price books."""
+    set_up(places_of(own_data_dir))
+    from vmart.backoffice import prices
+    from vmart.pricing import books
+
+    show(
+        {
+            "applied": [{"number": row.id, "at": row.at, "by": row.by} for row in prices.history()],
+            "price_books": [
+                {"version": row.version, "from": row.effective_at, "to": row.ends_at} for row in books.dated()
+            ],
+        },
+        output,
+    )
+
+
+@catalog.command("preview")
+@data_dir_option
+@output_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def catalog_preview(own_data_dir: Path | None, output: str, file: Path) -> None:
+    """What the prices of FILE would do to what runs: how many, and what all of it costs an hour before and after."""
+    set_up(places_of(own_data_dir))
+    from vmart.backoffice import apply_catalog
+    from vmart.kernel.documents import DocumentError
+    from vmart.listings import effect
+    from vmart.pricing import books
+
+    apply_catalog.last_applied()
+    try:
+        _document, book = apply_catalog.read(file.read_text(encoding="utf-8"))
+    except (DocumentError, UnicodeDecodeError) as error:
+        raise Misused(str(error)) from error
+    whole = effect.of_book(books.newest(), book)
+    show(
+        {"machines": whole.machines, "paid_ahead": whole.prepaid,
+         "hour_before": whole.before, "hour_after": whole.after,
+         "prices": [{"price": one.price_key, "running": one.running, "hour_before": one.before, "hour_after": one.after}
+                    for one in whole.effects]},
+        output,
+    )  # fmt: skip
+
+
+@catalog.command("sold-out")
+@data_dir_option
+@click.argument("instance_type")
+@click.argument("zone")
+@click.option("--sell", is_flag=True, help="Sell it there again.")
+def catalog_sold_out(own_data_dir: Path | None, instance_type: str, zone: str, sell: bool) -> None:
+    """Show INSTANCE_TYPE as sold out in ZONE, whatever room there is."""
+    set_up(places_of(own_data_dir))
+    from vmart.backoffice import prices
+
+    fresh = prices.sold_out(zone, instance_type, out=not sell, by=who_types().name)
+    click.echo(("sold again" if sell else "sold out from now on") if fresh else "it is so already")
+
+
+@catalog.command("calculate")
+@output_option
+@click.option("--month", required=True, help="What the host costs a month.")
+@click.option("--vcpu", required=True, help="Its threads.")
+@click.option("--memory-gib", required=True)
+@click.option("--disk-gib", required=True)
+@click.option("--vcpu-overcommit", default="4", show_default=True, help="Each thread is sold so often.")
+@click.option("--fill-percent", default="70", show_default=True, help="Sold in an ordinary month.")
+@click.option("--margin-percent", default="40", show_default=True, help="Of the price.")
+@click.option("--cpu-percent", default="45", show_default=True, help="Of the cost.")
+@click.option("--memory-percent", default="35", show_default=True, help="Of the cost; disks bear the rest.")
+@click.option("--line-month", default="0", show_default=True, help="What the line to the internet costs a month.")
+@click.option("--line-mbps", default="1000", show_default=True)
+@click.option(
+    "--hour-factor", default="1.5", show_default=True, help="An hour costs so many times its part of a month."
+)
+def catalog_calculate(output: str, **said: str) -> None:
+    """Prices that pay for a host, worked out as in the first run; needs no running shop."""
+    from vmart.pricing import calculator, host_typed
+
+    host = host_typed.host(said)
+    sizes = ((1, 1), (1, 2), (2, 4), (4, 8), (8, 16))
+    rows = [(f"{vcpu} vCPU, {gib} GiB", calculator.machine(host, vcpu, gib)) for vcpu, gib in sizes]
+    rows += [("disk, GiB", calculator.disk(host)), ("bandwidth, Mbps", calculator.bandwidth(host))]
+    show(
+        [*({"what": what, "month": price.month, "hour": price.hour} for what, price in rows),
+         {"what": "traffic, GiB", "month": calculator.traffic_gib(host), "hour": None}],
+        output,
+    )  # fmt: skip

@@ -105,6 +105,17 @@ class IncusClient:
         """The ``metadata`` of a GET; raises IncusError, EngineError."""
         return self._exchange("GET", path, None, parameters)["metadata"]
 
+    def get_within(self, limit_s: float, path: str, **parameters: object) -> Any:
+        """The same, given up after so many seconds."""
+        return self._exchange("GET", path, None, parameters, limit_s)["metadata"]
+
+    def text(self, path: str, *, limit_s: float) -> str:
+        """What a GET says that answers in plain text; raises IncusError, EngineError."""
+        response = self._raw("GET", path, {"project": self.project}, limit_s)
+        if response.status_code != 200:
+            self._read(response)
+        return response.text
+
     def find(self, path: str, **parameters: object) -> Any | None:
         """The same, or None where there is nothing."""
         try:

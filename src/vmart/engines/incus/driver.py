@@ -30,6 +30,7 @@ from vmart.engines.contract import (
     Power,
     PublicAddress,
     Snapshot,
+    Usage,
     Volume,
     driver,
     turns_off_for,
@@ -475,7 +476,7 @@ class IncusEngine:
         self._see_to_table()
         machines = self._open().machines
         ours = [found for found in machines.all() if not found["config"].get(records.ROLE)]
-        return [machines.observation(found, records.instant(found.get("last_used_at", ""))) for found in ours]
+        return [machines.observation(found, records.instant(found.get(records.LAST_USED, ""))) for found in ours]
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
         opened = self._open()
@@ -484,6 +485,13 @@ class IncusEngine:
         self._see_to_table()
         counts = opened.firewall.counts()
         return {name: ByteCount(name, *counts[name]) for name in names if name in counts}
+
+    def usage(self) -> Sequence[Usage]:
+        opened = self._open()
+        ours = [found for found in opened.machines.all() if not found["config"].get(records.ROLE)]
+        running = {found["name"]: found for found in ours if found["status"] == "Running"}
+        counts = opened.firewall.counts() if opened.firewall is not None and running else {}
+        return opened.used.of(running, {name: bytes_ for name, (bytes_, _epoch) in counts.items()}) if running else []
 
     def changes(self) -> AbstractContextManager[Callable[[float], str | None]]:
         from vmart.engines.incus import events  # only who listens loads it

@@ -18,6 +18,7 @@ from vmart.engines.incus.network import Networks
 from vmart.engines.incus.own_images import OwnImages
 from vmart.engines.incus.rescue import Rescue
 from vmart.engines.incus.room import Room
+from vmart.engines.incus.usage import Used
 from vmart.engines.incus.volumes import Volumes
 
 
@@ -67,6 +68,7 @@ class Opened:
             kind=self.kind,
         )
         self.machines = Machines(self.client, names, is_cluster=bool(self.members))
+        self.used = Used(self.client, is_cluster=bool(self.members))
         self.why_no_rescue = capability.why_no_rescue(
             self.server, self.kind, self.pool_driver, is_one_here=self.client.is_local and not self.members
         )

@@ -19,6 +19,7 @@ INSTALLATION = "user.vmart.installation"
 RESTORATION = "user.vmart.restoration"  # of a machine or a volume: how often it was given what a snapshot holds
 RESCUE = "user.vmart.rescue"  # which way into the rescue mode, or out of it, it came
 LAST_POWER = "volatile.last_state.power"  # the server's; what never ran has none
+LAST_USED = "last_used_at"  # the server's: when it was started last
 ROLE = "user.vmart.role"  # of what is no customer's machine
 # What a record is written whole with.
 WRITTEN = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")

@@ -31,6 +31,7 @@ from vmart.engines.contract import (
     PublicAddress,
     Snapshot,
     UnknownUser,
+    Usage,
     Volume,
     driver,
     spot_notice,
@@ -38,7 +39,7 @@ from vmart.engines.contract import (
 )
 from vmart.engines.foreign import kinds
 from vmart.engines.rules import MachineRules, of_plain
-from vmart.engines.simulated import console, own_images, rescue, snapshots, volumes
+from vmart.engines.simulated import console, own_images, rescue, snapshots, usage, volumes
 from vmart.engines.simulated.calls import Calls
 from vmart.engines.simulated.file import File
 from vmart.kernel import clock
@@ -46,8 +47,8 @@ from vmart.kernel import clock
 _INSERT = """
 INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
                      image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules, rescue, public_ipv6, share)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     installation, rules, rescue, public_ipv6, share, on_since)
+VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO NOTHING
 """
 _REINSTALL = """
@@ -505,6 +506,10 @@ class SimulatedEngine:
         now_s = _business_s()
         return {name: ByteCount(name, sent + self._flowed(since, now_s), "1") for name, sent, since in rows}
 
+    def usage(self) -> Sequence[Usage]:
+        with self._calls.call("usage") as connection:
+            return usage.of_all(connection, self._bytes_per_s)
+
     # -- parts ---------------------------------------------------------------------------------
 
     def _deliver(self, specs: Sequence[MachineSpec]) -> list[Observation | EngineError]:
@@ -560,6 +565,7 @@ class SimulatedEngine:
             spec.rescue,
             _ipv6(address),
             _share(connection, address),
+            _business_s(),
         )
         try:
             made = connection.execute(_INSERT, row).rowcount
@@ -624,8 +630,9 @@ class SimulatedEngine:
     @staticmethod
     def _boot(connection: sqlite3.Connection, name: str, found: Mapping[str, Any]) -> None:
         connection.execute(
-            "UPDATE machine SET power = 'running', booted_at = ?, boots = boots + 1, flowing_since = ? WHERE name = ?",
-            (_wall_s(), _business_s() if found["public_ip"] else None, name),
+            "UPDATE machine SET power = 'running', booted_at = ?, boots = boots + 1, flowing_since = ?, on_since = ?"
+            " WHERE name = ?",
+            (_wall_s(), _business_s() if found["public_ip"] else None, _business_s(), name),
         )
 
     @staticmethod

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS machine (
     ssh_keys TEXT NOT NULL DEFAULT '[]', ssh_passwords INTEGER NOT NULL DEFAULT 1,
     installation INTEGER NOT NULL DEFAULT 0, erased INTEGER NOT NULL DEFAULT 0,
     rules TEXT NOT NULL DEFAULT '', public_ipv6 TEXT, share TEXT NOT NULL DEFAULT '',
-    rescue INTEGER NOT NULL DEFAULT 0, own_system TEXT NOT NULL DEFAULT ''
+    rescue INTEGER NOT NULL DEFAULT 0, own_system TEXT NOT NULL DEFAULT '', on_since REAL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS machine_private_ip ON machine (subnet, private_ip);
 CREATE UNIQUE INDEX IF NOT EXISTS machine_public_ip ON machine (public_ip) WHERE public_ip IS NOT NULL;
@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS snapshot (
     name TEXT PRIMARY KEY, size_gib INTEGER NOT NULL, member TEXT NOT NULL, held TEXT NOT NULL, image TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS share (name TEXT PRIMARY KEY, mbps INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS load (machine TEXT PRIMARY KEY, boots INTEGER NOT NULL, told TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notice (machine TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS call (verb TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -55,7 +56,7 @@ CREATE TABLE IF NOT EXISTS switch (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 # What brings a file of each version to the next: passwords that are reset, key pairs that are bound, disks that grow,
 # systems that are installed anew, rules, disks of their own life, what is on disks and their snapshots, customers'
-# images, notices to spot machines, rescue systems, IPv6, caps that machines share.
+# images, notices to spot machines, rescue systems, IPv6, caps that machines share, what machines use.
 _SINCE = {
     1: """
 ALTER TABLE machine ADD COLUMN login_user TEXT NOT NULL DEFAULT 'root';
@@ -104,8 +105,13 @@ CREATE UNIQUE INDEX machine_public_ipv6 ON machine (public_ipv6) WHERE public_ip
 ALTER TABLE machine ADD COLUMN share TEXT NOT NULL DEFAULT '';
 CREATE TABLE share (name TEXT PRIMARY KEY, mbps INTEGER NOT NULL) WITHOUT ROWID;
 """,
+    12: """
+ALTER TABLE machine ADD COLUMN on_since REAL;
+UPDATE machine SET on_since = booted_at;
+CREATE TABLE load (machine TEXT PRIMARY KEY, boots INTEGER NOT NULL, told TEXT NOT NULL) WITHOUT ROWID;
+""",
 }
-_VERSION = 12
+_VERSION = 13
 
 # What a call says whose answer is lost, and one that failed.
 LOST = "The compute engine does not answer."

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from vmart.engines.rules import OPEN, MachineRules, Packet, decide, of_plain
+from vmart.engines.simulated import usage
 from vmart.engines.simulated.file import FAILED, LOST, File
 
 
@@ -74,6 +75,23 @@ class World:
             ).rowcount
         if not changed:
             raise ValueError(f"{name} cannot send: absent, off, or without a public address")
+
+    def use(
+        self,
+        name: str,
+        *,
+        cpu_percent: float = 0,
+        memory_percent: float = 0,
+        disk_percent: float = 0,
+        **each_second: float,
+    ) -> None:
+        """What a running machine uses from now on in business time; ``each_second``: of ``usage.COUNTERS``."""
+        unknown = set(each_second) - set(usage.COUNTERS)
+        if unknown:
+            raise ValueError(f"no machine uses {', '.join(sorted(unknown))}")
+        rates = {"cpu": cpu_percent / 100, **each_second}
+        with self._file.writing() as connection:
+            usage.tell(connection, name, usage.Load(rates, memory_percent / 100, disk_percent / 100))
 
     def break_machine(self, name: str) -> None:
         """The machine is found broken, as after a fault of its host."""

@@ -76,3 +76,11 @@ LANGUAGE sql STABLE AS $$
   WHERE account_id = _account AND zone_id || '' = _zone AND state IN ('SHUTDOWN', 'TERMINATING')
     AND public_ip IS NOT NULL
 $$;
+
+-- Machines that are there, of all accounts: what asks for all of them at once joins them by this.
+CREATE FUNCTION fn.instances_there() RETURNS TABLE (
+  id bigint, account_id bigint, public_id text, zone_id text, vcpu int)
+LANGUAGE sql STABLE AS $$
+  SELECT i.id, i.account_id, i.public_id::text, i.zone_id::text, i.vcpu
+  FROM instances_instance i WHERE i.state <> 'GONE'
+$$;

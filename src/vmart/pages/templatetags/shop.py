@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 
 from vmart.catalog import shop
+from vmart.catalog.brand import BrandView
 from vmart.kernel import clock
 from vmart.pages import cells, console_words, local_time, printed, role_words, wording
 from vmart.policy import policy
@@ -28,6 +29,12 @@ for _printed in (
     printed.plain_number,
 ):
     register.filter(_printed.__name__, _printed)
+
+
+@register.simple_tag
+def brand() -> BrandView:
+    """Whose shop it is."""
+    return shop.snapshot().brand
 
 
 @register.simple_tag

@@ -45,3 +45,9 @@ LANGUAGE sql STABLE AS $$
   GROUP BY t.resource_id
   HAVING count(DISTINCT number) = jsonb_array_length(_conditions)
 $$;
+
+-- Tags that things of a kind have now.
+CREATE FUNCTION fn.tags_had(_kind text) RETURNS TABLE (resource_id text, key text, value text)
+LANGUAGE sql STABLE AS $$
+  SELECT t.resource_id::text, t.key::text, t.value::text FROM tags_tag t WHERE t.kind = _kind AND t.to_at IS NULL
+$$;

@@ -1,0 +1,162 @@
+"""Prices and stock changed by page or command: values of the catalog file, applied as any other file."""
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from vmart.backoffice import apply_catalog, catalog_text, own_shop
+from vmart.catalog import shop
+from vmart.catalog.models import Applied
+from vmart.kernel import clock
+from vmart.kernel.documents import DocumentError, read_yaml
+from vmart.kernel.errors import InvalidValue, NotFound
+from vmart.listings import effect
+from vmart.pricing import books
+from vmart.pricing.book import PriceBook
+from vmart.pricing.host_typed import decimal
+
+BOOK = "price_book"
+_ALONE = ("traffic_gib", "idle_address", "snapshot_gib", "image_gib", "package_mbps")
+_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One price: its path in the file, as it is and as it is to be."""
+
+    path: catalog_text.Path
+    old: Decimal
+    new: Decimal
+
+    @property
+    def name(self) -> str:
+        return ".".join(map(str, self.path[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A changed file that is not applied yet, and what it would do."""
+
+    text: str
+    changes: tuple[Change, ...]
+    begins_at: dt.datetime
+    whole: effect.Whole
+
+    @property
+    def shown(self) -> str:
+        """What a confirmation repeats: another file, or another day, has another."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def priced(document: Mapping[str, Any]) -> dict[str, tuple[catalog_text.Path, Decimal]]:
+    """Every price of a file that stands alone, by the name of its field: path and value. Prices in steps do not."""
+    book = document[BOOK]
+    found: dict[str, tuple[catalog_text.Path, Decimal]] = {}
+    for kind, per in (("instance_types", ("month", "hour", "spot")), ("disks", ("month", "hour"))):
+        for code, price in book[kind].items():
+            for name in per:
+                if name in price:
+                    found[f"{kind}.{code}.{name}"] = (BOOK, kind, code, name), Decimal(price[name])
+    for when in ("month", "hour"):
+        steps = book["bandwidth"][when]
+        if len(steps) == 1:
+            found[f"bandwidth.{when}"] = (BOOK, "bandwidth", when, 0, "price"), Decimal(steps[0]["price"])
+    return found | {name: ((BOOK, name), Decimal(book[name])) for name in _ALONE if name in book}
+
+
+def preview(typed: Mapping[str, str], begins: str, based_on: int) -> Preview:
+    """What the typed prices would do from then on. Raises InvalidValue with the field's name, ChangedMeanwhile."""
+    last = apply_catalog.last_applied()
+    if last.id != based_on:
+        raise apply_catalog.changed_meanwhile()
+    document = read_yaml(last.text)
+    changes = tuple(_changes(document, typed))
+    if not changes:
+        raise InvalidValue("No price is another than it was.")
+    begins_at = instant(begins)
+    values: dict[catalog_text.Path, Any] = {change.path: change.new for change in changes}
+    values |= {(BOOK, "version"): document[BOOK]["version"] + 1, (BOOK, "effective_at"): begins_at}
+    try:
+        text = catalog_text.changed(last.text, values)
+        _catalog, book = apply_catalog.read(text)
+    except DocumentError as error:
+        raise own_shop.refused(error) from error
+    _refuse_past(begins_at)
+    return Preview(text, changes, begins_at, effect.of_book(_newest(), book))
+
+
+def publish(wanted: Preview, *, based_on: int, by: str) -> None:
+    """Apply it. Raises Refused where the shop has changed since it was shown."""
+    try:
+        apply_catalog.apply_text(wanted.text, by=by, based_on=based_on)
+    except DocumentError as error:
+        raise own_shop.refused(error) from error
+    shop.refresh()
+
+
+def instant(text: str) -> dt.datetime:
+    """``2026-12-01T00:00``, as a page has it, of the billing zone. Raises InvalidValue."""
+    zone = shop.snapshot().billing_zone
+    try:
+        if not _AT.fullmatch(text):
+            raise ValueError(text)
+        return dt.datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidValue("{value} is no day and time.", field="begins", value=text[:20] or "(empty)") from error
+
+
+def next_midnight() -> str:
+    """The next day's begin in the billing zone, as a page's field has it."""
+    local = clock.now().astimezone(shop.snapshot().billing_zone)
+    return f"{local.date() + dt.timedelta(days=1)}T00:00"
+
+
+def sold_out(zone: str, type_code: str, *, out: bool, by: str) -> bool:
+    """Show a type as sold out in a zone, or sell it there again; False where it is so already. Raises NotFound."""
+    last = apply_catalog.last_applied()
+    catalog, _book = apply_catalog.read(last.text)
+    for number, item in enumerate(catalog.instance_types):
+        shown = [one.code for one in catalog.zones] if item.zones is None else item.zones
+        if item.code != type_code or zone not in shown:
+            continue
+        if (zone in item.sold_out) == out:
+            return False
+        wanted = [code for code in shown if (code in item.sold_out and code != zone) or (code == zone and out)]
+        path: catalog_text.Path = ("instance_types", number, "sold_out")
+        text = catalog_text.changed(last.text, {path: wanted or catalog_text.GONE})
+        apply_catalog.apply_text(text, by=by, based_on=last.id)
+        shop.refresh()
+        return True
+    raise NotFound("{type} is not sold in {zone}.", type=type_code[:40], zone=zone[:40])
+
+
+def history() -> list[Applied]:
+    """The files that were applied, the latest first, without their text; the last hundred."""
+    return list(Applied.objects.defer("text").order_by("-id")[:100])
+
+
+def _changes(document: Mapping[str, Any], typed: Mapping[str, str]) -> list[Change]:
+    found = []
+    for name, (path, old) in priced(document).items():
+        if name in typed and typed[name].strip() != format(old, "f"):
+            new = decimal(typed, name, 8)
+            if new != old:
+                found.append(Change(path, old, new))
+    return found
+
+
+def _refuse_past(begins_at: dt.datetime) -> None:
+    newest = _newest().effective_at
+    if begins_at <= max(newest, clock.now()):
+        raise InvalidValue(
+            "Prices begin at an instant to come, after those that are published already ({after}).",
+            field="begins", after=f"{newest.astimezone(shop.snapshot().billing_zone):%Y-%m-%d %H:%M}",
+        )  # fmt: skip
+
+
+def _newest() -> PriceBook:
+    return books.newest()

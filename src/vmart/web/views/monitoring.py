@@ -1,0 +1,64 @@
+"""What a machine uses, as charts and as figures; and the alarms of an account."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from vmart.instances.models import ON
+from vmart.kernel import clock
+from vmart.listings import alarms as listed
+from vmart.listings import overview
+from vmart.monitoring import alarms, series
+from vmart.pages.table import Shown
+from vmart.web import monitoring_tables
+from vmart.web.acting import done, found, machine_of
+from vmart.web.alarm_forms import NewAlarm
+from vmart.web.monitoring_tables import ALARMS, CHARTS, EACH, SPANS
+from vmart.web.visitor import actor, customer, field
+
+
+@never_cache
+@require_safe
+@customer
+def machine(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Charts are made of the table of values, which the page has without scripts too."""
+    shown = machine_of(account_id, public_id)
+    span = {one.key: one for one in SPANS}.get(request.GET.get("span", ""), SPANS[0])
+    end = clock.now()
+    start = monitoring_tables.start_of(end, span)
+    rows = series.of_machine(shown.id, span.period, start, end)
+    tells = bool(overview.capabilities(shown.zone_id).get("metrics"))
+    here = {
+        "machine": shown, "spans": SPANS, "span": span, "each": EACH[span.period], "charts": CHARTS,
+        "start": int(start.timestamp()), "end": int(end.timestamp()), "rows": rows, "is_on": shown.state in ON,
+        "tells": tells, "figures": monitoring_tables.figures_of(rows), "lines": monitoring_tables.lines_of(rows),
+        "columns": monitoring_tables.columns(),
+    }  # fmt: skip
+    return render(request, "web/machines/monitoring.html", here)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+    """The alarms; below them the form of a new one, of the machine that the address names."""
+    form = NewAlarm(request.POST if request.method == "POST" else None, machine=field(request.GET, "machine"))
+    made = form.made(lambda: alarms.create(actor(request, account_id), form.wanted()))
+    if made:
+        messages.success(request, _("{name} watches from now on.").format(name=made.name))
+        return redirect("alarms")
+    page = listed.by_key(account_id, before=request.GET.get("before", ""))
+    here = {"alarms": Shown(ALARMS, page, request), "form": form}
+    return render(request, "web/alarms.html", here, status=422 if form.errors else 200)
+
+
+@require_POST
+@customer
+def delete(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
+    """Nothing is told any more."""
+    found(listed.one(account_id, public_id))
+    said = _("The alarm was deleted.")
+    return done(request, lambda: alarms.delete(actor(request, account_id), public_id), said, "alarms")

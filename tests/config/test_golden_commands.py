@@ -1,0 +1,93 @@
+"""What the seller's commands print, in each of their three ways, against files that a reader can look at.
+
+``VMART_WRITE_GOLDEN=1`` writes them anew.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.catalog.test_brand import picture
+from tests.support.database import DEMO_CATALOG
+from tests.support.shopper import HOURLY, buy_running, open_purse
+from tests.support.written import nothing_written
+from vmart.catalog.models import Applied
+from vmart.config import business_time
+from vmart.config.cli import main
+
+GOLDEN = Path(__file__).with_name("golden")
+HOST = ["--month", "700", "--vcpu", "32", "--memory-gib", "128", "--disk-gib", "2000", "--line-month", "210"]
+COMMANDS = {
+    "today": ["today"],
+    "shop-show": ["shop", "show"],
+    "shop-set": ["shop", "set", "--name-en", "Northwind", "--name-zh", "北风", "--support", "help@northwind.example",
+                 "--colour-light", "#0b5cad", "--colour-dark", "#7db8ff", "--logo", "{logo}", "--terms-en", "{terms}"],
+    "catalog-history": ["catalog", "history"],
+    "catalog-preview": ["catalog", "preview", "{dearer}"],
+    "catalog-calculate": ["catalog", "calculate", *HOST, "--line-mbps", "500"],
+    "shop-test-order": ["shop", "test-order"],
+}  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Without what is another each time."""
+    text = re.sub(r"ins-[0-9a-z]{8}", "ins-00000000", text)
+    text = re.sub(r'(?m)((?:"order"|order)(?::| ) *)\d+', r"\g<1>1", text)
+    return re.sub(r'(?m)((?:"number"|number): )\d+', r"\g<1>1", text)
+
+
+@pytest.mark.parametrize("way", ["table", "json", "yaml"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_printed_is_what_the_golden_file_has(
+    shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, way: str
+) -> None:
+    monkeypatch.setattr(business_time, "install", lambda: None)  # the clock of this test stays
+    (tmp_path / "logo.png").write_bytes(picture())
+    (tmp_path / "terms.txt").write_text("Be kind.")
+    dearer = DEMO_CATALOG.read_text().replace(
+        "S5.MEDIUM4: {month: 115, hour: 0.35", "S5.MEDIUM4: {month: 115, hour: 0.50"
+    )
+    assert dearer != DEMO_CATALOG.read_text()
+    (tmp_path / "dearer.yaml").write_text(dearer)
+    Applied.objects.update(by="seller@example.org")
+    buy_running(open_purse(cash_minor=10_000), HOURLY)
+    places = {"logo": tmp_path / "logo.png", "terms": tmp_path / "terms.txt", "dearer": tmp_path / "dearer.yaml"}
+    words = [word.format(**places) for word in COMMANDS[name]]
+    done = CliRunner().invoke(main, [*words, "-o", way])
+    assert done.exit_code == 0, done.output
+    file = GOLDEN / f"{name}.{ {'table': 'txt'}.get(way, way) }"
+    if os.environ.get("VMART_WRITE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(_plain(done.stdout))
+    assert _plain(done.stdout) == file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ["shop", "set", "--colour-light", "#ffcc00", "--colour-dark", "#7db8ff"],
+            "#ffcc00 has a contrast of 1.34 : 1",
+        ),
+        (["shop", "set", "--support", "me"], "me is no e-mail address."),
+        (["shop", "set", "--logo", __file__], "This is no picture in PNG or WebP."),
+        (["catalog", "sold-out", "S9", "ap-guangzhou-3"], "S9 is not sold in ap-guangzhou-3."),
+        (["catalog", "preview", __file__], "line 1, column 3: expected"),
+        (["catalog", "calculate", *HOST, "--margin-percent", "100"], "100 is not right: a whole number from 0 to 95"),
+    ],
+)
+def test_what_is_wrong_is_refused_in_a_sentence(shop: object, words: list[str], says: str) -> None:
+    with nothing_written():
+        done = CliRunner().invoke(main, words)
+    assert (done.exit_code, says in done.stderr) == (3, True), done.stderr
+
+
+def test_the_switch_is_told(shop: object) -> None:
+    for words, said in (
+        ([], "sold out from now on\n"), ([], "it is so already\n"), (["--sell"], "sold again\n"),
+    ):  # fmt: skip
+        done = CliRunner().invoke(main, ["catalog", "sold-out", "S5.MEDIUM4", "ap-guangzhou-4", *words])
+        assert (done.exit_code, done.stdout) == (0, said)
