@@ -12,7 +12,7 @@ _ROLES = ["owner", "admin", "operator", "billing", "viewer"]
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0010_quota_of_packages"),
+        ("customers", "0011_quota_of_alarms"),
     ]
 
     operations = [
