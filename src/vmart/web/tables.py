@@ -257,11 +257,10 @@ def _log_in(entry: OrderLine) -> Any:
         return NOTHING
     if line.state != Line.State.DELIVERED:
         return _("Once it is delivered.")
-    console = link(reverse("machine_console", args=[machine.public_id]), _("Open the console"), "btn btn-sm")
     if not machine.public_ip:
-        return together(_("From another of your machines in this zone."), " ", console)
+        return _("From another of your machines in this zone.")
     command = f"ssh {machine.login_user}@{machine.public_ip}"
-    return format_html('<code class="mono" data-copy="{}">{}</code> {}', _("Copy"), command, console)
+    return format_html('<code class="mono" data-copy="{}">{}</code>', _("Copy"), command)
 
 
 def _ordered_state(entry: OrderLine) -> SafeString:
@@ -275,6 +274,7 @@ ORDERED: Table[OrderLine] = Table(
         Column("public_ip", _("Public address"), _public_address, css=MONO),
         Column("private_ip", _("Private address"), lambda row: row.machine.private_ip, css=MONO),
         Column("login", _("How to log in"), _log_in),
+        Column("console", _("Console"), "web/parts/order_console.html"),
         Column("state", _("State"), _ordered_state),
     ),
     empty="",
