@@ -70,7 +70,7 @@ CUSTOMERS = {
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 6,
-    "machine_rescue": 4, "machine_leave_rescue": 3, "machine_console": 4, "machine_console_ticket": 3, "console": 2,
+    "machine_rescue": 4, "machine_leave_rescue": 3, "machine_console": 4, "console": 2,
     "machine_network": 5, "machine_host_name": 3, "machine_tags": 4, "tags": 3, "machine_planned_end": 3,
     "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
@@ -91,7 +91,7 @@ CUSTOMERS = {
     "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
-    "alarm_delete",
+    "alarm_delete", "machine_console_ticket",
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare", "invitation", "act_for",
