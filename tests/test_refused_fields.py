@@ -19,6 +19,7 @@ from vmart.pages.forms import ActForm
 from vmart.pricing.configuration import Configuration
 from vmart.web import fields as web_fields
 from vmart.web import forms as _forms  # noqa: F401  its forms are told of
+from vmart.web import member_forms as _members  # noqa: F401  its forms are told of
 from vmart.web.image_forms import NewImport
 
 ROOMS = Path(__file__).resolve().parents[1] / "src" / "vmart"
@@ -33,6 +34,8 @@ ELSEWHERE = {
     "day": "the page of the renewal, above its form",
     "token": "the page of the top-up, above its form: nobody types a token",
     "payment_id": "a page that is not there",
+    "member": "the page of the members, above its list",
+    "invitation": "the page of the members, above its list",
     "secret_id": "the page of the API keys, above its list",
     "account_id": "a page that is not there",
     "price_book": "the command that applies a catalog",

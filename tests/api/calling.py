@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from tests.api import oracle
@@ -23,9 +24,12 @@ class TestKey:
     __test__ = False
     secret: str = SECRET_KEY
     account_id: int = 7
-    user_id: int = 70
+    user_id: int = 0  # nobody whose role its account's acts ask for
     enabled: bool = True
     rate_run_per_s: int = 1000
+    role: str = "owner"
+    email: str = ""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass

@@ -23,8 +23,9 @@ def open_customer(name: str = "buyer", *, credit_minor: int = 1_000_000) -> tupl
 
 
 def client_of(account_id: int) -> Client:
-    """A client that signs for this account."""
-    keys = Ring({SECRET_ID: TestKey(account_id=account_id)})
+    """A client that signs for this account, with a key of its owner."""
+    owner = User.objects.get(member__account_id=account_id, member__role="owner")
+    keys = Ring({SECRET_ID: TestKey(account_id=account_id, user_id=owner.pk)})
     return Client(application(services.API, services.LEGACY, keys=keys))
 
 

@@ -12,6 +12,7 @@ from tests.instances.test_key_pairs import ED25519
 from tests.support import quotas
 from tests.support.shopper import purses, work
 from vmart.catalog.models import InstanceType
+from vmart.customers.models import User
 from vmart.instances.models import Instance
 from vmart.launch_templates.models import Template, Version
 from vmart.orders.models import Order
@@ -92,14 +93,14 @@ def test_what_is_kept_is_told_as_it_was_said(client: Client, method: str) -> Non
     (told,) = client.call("DescribeLaunchTemplates", method=method).response["LaunchTemplateSet"]
     assert told == {
         "LatestVersionNumber": 1, "LaunchTemplateId": template, "LaunchTemplateName": "网站",
-        "DefaultVersionNumber": 1, "LaunchTemplateVersionCount": 1, "CreatedBy": "70",
+        "DefaultVersionNumber": 1, "LaunchTemplateVersionCount": 1, "CreatedBy": str(User.objects.earliest("id").pk),
         "CreationTime": "2026-03-10T02:00:00Z",
     }  # fmt: skip
     (version,) = _held(client, template)
     assert version == {
         "LaunchTemplateVersion": 1, "LaunchTemplateVersionData": TOLD, "CreationTime": "2026-03-10T02:00:00Z",
         "LaunchTemplateId": template, "IsDefaultVersion": True, "LaunchTemplateVersionDescription": "first",
-        "CreatedBy": "70",
+        "CreatedBy": str(User.objects.earliest("id").pk),
     }  # fmt: skip
 
 

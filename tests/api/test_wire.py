@@ -132,7 +132,7 @@ def test_one_request_in_every_form_is_the_same(client: Client, how: dict[str, An
     answered = client.call("Echo", FULL, **how)
     assert answered.response["Asked"] == SEEN
     call = CALLS[0]
-    assert (call.account_id, call.user_id, call.secret_id, call.region) == (7, 70, SECRET_ID, "ap-guangzhou")
+    assert (call.account_id, call.user_id, call.secret_id, call.region) == (7, 0, SECRET_ID, "ap-guangzhou")
     assert call.request_id == answered.response["RequestId"]
     assert call.address == "198.51.100.7"
 

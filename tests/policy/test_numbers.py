@@ -18,11 +18,13 @@ from tests.support.business_clock import BusinessClock
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, ZONE, buy_running, go_to, open_purse, owe, wanted
 from tests.support.shopper import work as work_all
 from tests.support.written import refused
+from tests.web.visiting import customer
 from vmart.bills import models as bills
 from vmart.catalog import shop
 from vmart.catalog.models import Zone, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
+from vmart.customers.models import Invitation
 from vmart.engines.contract import MemberCapacity
 from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.engines.simulated.world import World
@@ -86,13 +88,19 @@ def test_the_defaults_are_the_rules_of_before() -> None:
         "sold_memory_percent": 80, "renew_ahead_years": 10, "remind_days": (7, 5, 3, 1), "auto_renew_attempts": 6,
         "auto_renew_pause_hours": 24, "free_return_days": 5, "bin_postpaid_hours": 2, "bin_prepaid_days": 7,
         "arrears_grace_hours": 2, "arrears_keep_days": 15, "arrears_idle_address_hours": 24,
-        "statement_closes_hour": 19,
+        "statement_closes_hour": 19, "invitation_days": 7,
     }  # fmt: skip
     assert [DEFAULT.top_up_minor(currency) for currency in ("CNY", "JPY", "KWD")] == [(100, 10_000_000)] * 3
     assert policy.at(clock.now()) == DEFAULT
 
 
 # -- each number's effect: fails unless the number is in force exactly -----------------------------
+
+
+def _invitation(test_clock: BusinessClock, days: int) -> None:
+    assert customer().post("/members/", {"email": "new@example.net", "role": "viewer"}).status_code == 200
+    made = Invitation.objects.latest("id")
+    assert made.expires_at == made.created_at + days * DAY
 
 
 def _quote(test_clock: BusinessClock, minutes: int) -> None:
@@ -447,6 +455,7 @@ NUMBERS: dict[str, tuple[Any, Any, Check]] = {
     "arrears_keep_days": (15, 4, _arrears_kept),
     "arrears_idle_address_hours": (24, 6, _idle_address_kept),
     "arrears_grace_hours": (2, 6, _arrears_grace),
+    "invitation_days": (7, 3, _invitation),
 }
 ELSEWHERE = {"auto_renew_attempts", "auto_renew_pause_hours", "statement_closes_hour"}  # below
 ELSEWHERE |= {"consoles", "console_idle_minutes"}  # tests/consoles/test_tickets.py

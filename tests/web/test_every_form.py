@@ -4,7 +4,7 @@ The addresses are taken from the shop's own table of them: one that is added is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from django.http import HttpResponse
@@ -13,12 +13,14 @@ from django.urls import reverse
 from tests.launch_templates.keeping import new_version, template
 from tests.support.actors import by
 from tests.support.missed import an_interval_ago
+from tests.web.membership import member_of
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Form, Visitor, customer, operator, work
 from vmart.backoffice.urls import urlpatterns as sellers
 from vmart.catalog import shop
-from vmart.customers.models import ApiKey
+from vmart.customers import invitations
+from vmart.customers.models import ApiKey, Invitation
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
@@ -63,7 +65,7 @@ NO_ACCOUNTS = {
     "account_email", "account_email_verification_sent", "account_confirm_email", "account_reauthenticate", "sessions",
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
-    "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn",
+    "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn", "settings", "act_for",
     "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
     "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py
 }  # fmt: skip
@@ -145,6 +147,34 @@ class Sent:
     def of_api_key(self, act: str) -> HttpResponse:
         self.buyer.post("/api-keys/", {"act": "create"})
         return self.buyer.post("/api-keys/", {"act": act, "secret_id": ApiKey.objects.latest("id").secret_id})
+
+    def of_key_addresses(self) -> HttpResponse:
+        self.buyer.post("/api-keys/", {"act": "create"})
+        address = reverse("api_key", args=[ApiKey.objects.latest("id").pk])
+        return self.buyer.post(address, {"addresses": "203.0.113.0/24"})
+
+    def invited(self) -> HttpResponse:
+        return self.buyer.post("/members/", {"email": "new@example.net", "role": "viewer"})
+
+    def withdrawn(self) -> HttpResponse:
+        self.invited()
+        return self.buyer.post(reverse("invitation", args=[Invitation.objects.get().pk]))
+
+    def joined(self) -> HttpResponse:
+        """The buyer is invited into another account, and no other account of his is told."""
+        host = customer()
+        actor = replace(by(host.account_id), member=host.user.pk, roles=("owner",))
+        made = invitations.invite(actor, self.buyer.user.email, "viewer", days=7, mailed=True)
+        answer = self.buyer.post(reverse("invited", args=[made.word]))
+        self.buyer.account_id = host.account_id
+        return answer
+
+    def of_member(self, form: dict[str, str]) -> HttpResponse:
+        return self.buyer.post(reverse("member", args=[member_of(self.buyer.account_id, "viewer").user.pk]), form)
+
+    def left(self) -> HttpResponse:
+        member_of(self.buyer.account_id, "owner")
+        return self.buyer.post("/members/leave/")
 
     def of_template(self) -> str:
         """A template with two versions, by its public id."""
@@ -513,6 +543,13 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
     ("seller_retry", "retried"): lambda sent: sent.of_given_up(),
     ("seller_redeliver", "to_be_redelivered"): lambda sent: sent.of_redelivered(),
+    ("members", "member_invited"): lambda sent: sent.invited(),
+    ("invitation", "invitation_withdrawn"): lambda sent: sent.withdrawn(),
+    ("invited", "member_joined"): lambda sent: sent.joined(),
+    ("member", "role_changed"): lambda sent: sent.of_member({"act": "role", "role": "admin"}),
+    ("member", "member_removed"): lambda sent: sent.of_member({"act": "remove"}),
+    ("members_leave", "member_left"): lambda sent: sent.left(),
+    ("api_key", "api_key_addresses"): lambda sent: sent.of_key_addresses(),
     ("seller_lost", "ended_as_lost"): lambda sent: sent.of_lost("end"),
 }
 

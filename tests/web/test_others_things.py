@@ -5,7 +5,7 @@ The addresses are taken from the shop's own table of them: one that is added is 
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,9 @@ from tests.support.actors import by
 from tests.support.written import nothing_written
 from tests.web.second_factor import show_again, stored_passkey
 from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
+from vmart.customers import api_keys, invitations
+from vmart.customers.invitations import Made
+from vmart.customers.models import Account
 from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.monitoring import alarms
@@ -67,6 +70,9 @@ class Things:
     eip: str = "eip-00000000"
     package: str = "bwp-00000000"
     passkey: int = 900_000_006
+    member: int = 900_000_007
+    invitation: int = 900_000_008
+    api_key: int = 900_000_009
 
 
 Arguments = Callable[[Things], dict[str, Any]]
@@ -171,6 +177,9 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_trial_act": [lambda _, act=act: {"act": act} for act in ("buy", "end")],
     "seller_catalog_file_of": [lambda has: {"applied": has.operation}],
     "first_operator": [lambda _: {"token": "a"}],
+    "member": [lambda has: {"user_id": has.member}],
+    "invitation": [lambda has: {"number": has.invitation}],
+    "api_key": [lambda has: {"number": has.api_key}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
 ONE_ADDRESS = NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)
@@ -226,6 +235,12 @@ def own_image(visitor: Visitor) -> str:
     return public_id
 
 
+def own_invitation(visitor: Visitor) -> Made:
+    """Somebody else is invited."""
+    actor = replace(by(visitor.account_id), member=visitor.user.pk, roles=("owner",))
+    return invitations.invite(actor, "somebody@example.net", "viewer", days=7, mailed=True)
+
+
 def own_package(visitor: Visitor) -> str:
     """A bandwidth package."""
     zones.check(ZONE)
@@ -264,6 +279,9 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         ).public_id,
         package=own_package(visitor),
         passkey=stored_passkey(visitor).pk,
+        member=visitor.user.pk,
+        invitation=own_invitation(visitor).invitation.pk,
+        api_key=api_keys.create(by(visitor.account_id), Account.objects.get(id=visitor.account_id), visitor.user)[0].pk,
         eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
             0
         ],

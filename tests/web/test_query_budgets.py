@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,10 +16,13 @@ from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.quotas import one as quota
 from tests.support.statements import statements
+from tests.web.membership import member_of
 from tests.web.second_factor import set_up_app, stored_passkey
 from tests.web.test_keys_and_money import PUBLIC
 from tests.web.test_others_things import CARD
 from tests.web.visiting import ZONE, Visitor, customer, operator, work
+from vmart.customers import invitations
+from vmart.customers.models import ApiKey
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.kernel import clock
@@ -58,14 +62,15 @@ CUSTOMERS = {
     "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
     "machine_another": 7,
     "machine_monitoring": 5, "alarms": 5,
-    "keys": 3, "networks": 4, "api_keys": 3, "balance": 5, "top_up": 4,
+    "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
+    "invited": 4, "balance": 5, "top_up": 4,
     "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
     "account_reset_password_from_key_done": 2, "machine_reset_password": 3, "machine_bandwidth": 3, "machines_renew": 8,
     "machine_type": 4, "machine_prepay": 3, "machine_disk": 4, "machine_keys": 4, "machine_reinstall": 6,
-    "machine_rescue": 4, "machine_leave_rescue": 3, "machine_console": 4, "machine_console_ticket": 3, "console": 2,
+    "machine_rescue": 4, "machine_leave_rescue": 3, "machine_console": 4, "console": 2,
     "machine_network": 5, "machine_host_name": 3, "machine_tags": 4, "tags": 3, "machine_planned_end": 3,
     "machine_window": 3,
     "templates": 3, "template": 6, "template_delete": 3,
@@ -86,10 +91,10 @@ CUSTOMERS = {
     "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
-    "alarm_delete",
+    "alarm_delete", "machine_console_ticket",
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
-    "image_share", "image_unshare",
+    "image_share", "image_unshare", "invitation", "act_for",
     "account_email_verification_sent", "account_confirm_email",  # tests/web/test_own_address.py
     "snapshot_policy_bind", "snapshot_policy_unbind", "snapshot_policy_switch",
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
@@ -189,10 +194,26 @@ def _ways_in(visitor: Visitor, count: int) -> Authenticator:
     return passkey
 
 
+def _invited(visitor: Visitor) -> str:
+    """The word of an invitation into another account."""
+    host = customer()
+    actor = replace(by(host.account_id), member=host.user.pk, roles=("owner",))
+    return invitations.invite(actor, visitor.user.email, "viewer", days=7, mailed=True).word
+
+
+def _members(visitor: Visitor, count: int) -> None:
+    """So many members, and as many who are invited."""
+    actor = replace(by(visitor.account_id), member=visitor.user.pk, roles=("owner",))
+    for number in range(count):
+        member_of(visitor.account_id, "viewer")
+        invitations.invite(actor, f"{number}@example.net", "viewer", days=7, mailed=True)
+
+
 @pytest.mark.parametrize("count", [1, 40])
 def test_pages_take_few_statements_however_much_they_show(having: Callable[[int], Visitor], count: int) -> None:
     visitor = having(count)
     _images(visitor, count)
+    _members(visitor, count)
     passkey = _ways_in(visitor, count)
     shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
     assert shown[0] >= count and shown[1] >= count // 10
@@ -266,6 +287,9 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "security_group": (held.default_id(visitor.account_id),),
         "security_group_rule": (held.default_id(visitor.account_id), "ingress", 0),
         "account_reset_password_from_key": ("a", "set-password"),
+        "member": (visitor.user.pk,),
+        "api_key": (ApiKey.objects.latest("id").pk,),
+        "invited": (_invited(visitor),),
         "mfa_remove_webauthn": (passkey.pk,),
         "seller_zone": (ZONE,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),

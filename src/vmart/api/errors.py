@@ -9,6 +9,12 @@ class AuthenticationFailed(Refused):
     code = "AuthFailure.SignatureFailure"
 
 
+class ForeignAddress(AuthenticationFailed):
+    """The key may be used from some addresses alone, and this is none of them."""
+
+    code = "AuthFailure.UnauthorizedOperation"
+
+
 class InvalidAction(Refused):
     code = "InvalidAction"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from vmart.api.declarations import AnyShape
 from vmart.api.errors import InvalidAction, NoSuchVersion
+from vmart.customers.roles import Permission
 from vmart.events.actor import API, Actor
 from vmart.kernel.errors import Unsupported
 
@@ -23,7 +24,10 @@ Answered = Mapping[str, object]  # what an action answers, a TypedDict of its ow
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated call: who, where, and in which language. ``region`` is "" where none was named."""
+    """One authenticated call: who, where, and in which language. ``region`` is "" where none was named.
+
+    ``roles``: those of the account's members that may make it. ``email``: the address of the user whose key signed it.
+    """
 
     action: str
     version: str
@@ -34,12 +38,17 @@ class Call:
     user_id: int
     secret_id: str
     address: str
+    roles: tuple[str, ...] = ()
+    email: str = ""
     endpoint: str = ""  # as it was called, "https://cvm.shop.example.com"
 
     @property
     def actor(self) -> Actor:
         """Who asks, as the acts and their events know it."""
-        return Actor(self.account_id, API, key=self.secret_id, address=self.address, request_id=self.request_id)
+        return Actor(
+            self.account_id, API, self.email, key=self.secret_id, address=self.address, request_id=self.request_id,
+            member=self.user_id, roles=self.roles,
+        )  # fmt: skip
 
 
 class Resource(StrEnum):
@@ -85,7 +94,7 @@ class Action:
     ``writes``: whether it changes anything. ``buys``: whether it spends the account's money. ``touches``: the account's
     things that the request names, each kind with the member, or members, that hold its ids (dots go into structures).
     ``rate``: the account's quota of calls a second; "" for as many as come. ``completes``: what else gives members of
-    the request.
+    the request. ``needs``: what a member must be permitted where that is not plain from the others.
     """
 
     name: str
@@ -100,11 +109,19 @@ class Action:
     touches: Mapping[Resource, str | tuple[str, ...]] = field(default_factory=dict)
     rate: str = ""
     completes: Completion | None = None
+    needs: Permission | None = None
 
     @classmethod
     def called(cls, asks: type[AnyShape], answers: type, do: Callable[..., Any], **said: Any) -> "Action":
         """An action that is called as its shape."""
         return cls(asks.__name__, asks, answers, do, **said)
+
+    @property
+    def permission(self) -> Permission:
+        """What a member must be permitted to call it."""
+        if self.needs:
+            return self.needs
+        return Permission.SPEND if self.buys else Permission.OPERATE if self.writes else Permission.LOOK
 
     @property
     def members_touched(self) -> list[str]:

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Sequence
 
 from vmart.consoles.models import Console
+from vmart.customers import roles
+from vmart.customers.roles import Permission
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
@@ -22,10 +24,12 @@ SELECT c.id, CASE
     ) THEN 'signed_out'
     WHEN c.session_key <> '' AND NOT EXISTS (
         SELECT 1 FROM customers_member m JOIN customers_user u ON u.id = m.user_id AND u.is_active
-        WHERE m.account_id = c.account_id AND m.user_id = c.user_id
+        WHERE m.account_id = c.account_id AND m.user_id = c.user_id AND m.role = ANY(%(roles)s)
     ) THEN 'no_member'
     WHEN c.secret_id <> '' AND NOT EXISTS (
-        SELECT 1 FROM customers_api_key k WHERE k.secret_id = c.secret_id AND k.account_id = c.account_id AND k.enabled
+        SELECT 1 FROM customers_api_key k
+        JOIN customers_member m ON m.account_id = k.account_id AND m.user_id = k.user_id AND m.role = ANY(%(roles)s)
+        WHERE k.secret_id = c.secret_id AND k.account_id = c.account_id AND k.enabled
     ) THEN 'key_off'
   END AS why
 FROM consoles_console c
@@ -37,7 +41,7 @@ WHERE c.id = ANY(%(ids)s)
 
 def why_over(ids: Sequence[int]) -> dict[int, str]:
     """Of these consoles those that are over, with why."""
-    found = db.rows(_OVER, ids=list(ids), now=clock.wall())
+    found = db.rows(_OVER, ids=list(ids), now=clock.wall(), roles=list(roles.having(Permission.OPERATE)))
     return {row["id"]: row["why"] for row in found if row["why"]}
 
 

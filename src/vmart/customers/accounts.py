@@ -4,6 +4,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 
 from vmart.customers.models import Account, Member, User
+from vmart.customers.roles import Role
 from vmart.kernel import clock, db
 
 
@@ -11,7 +12,7 @@ def create(owner: User, name: str, quota_set: str = "default") -> Account:
     """A new account with its owner. The act that calls it opens the purses in the same transaction."""
     db.require_transaction()
     account = Account.objects.create(name=name, created_at=clock.now(), quota_set=quota_set)
-    Member.objects.create(account=account, user=owner, role=Member.Role.OWNER)
+    Member.objects.create(account=account, user=owner, role=Role.OWNER, joined_at=account.created_at)
     return account
 
 

@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class CustomersConfig(AppConfig):
     name = "vmart.customers"
     label = "customers"
+
+    def ready(self) -> None:
+        """Acts of members ask, where they write who asked, whether he still may."""
+        from vmart.customers import roles
+        from vmart.events import record
+
+        record.asking("fn.customers_permits(%s, %s, %s)", roles.not_any_more)

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from vmart.customers.roles import Role
+
 
 class Users(BaseUserManager["User"]):
     """Makes users; the e-mail address is the name one signs in with."""
@@ -25,6 +27,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     language = models.CharField(max_length=10, default="", blank=True)
+    time_zone = models.CharField(max_length=64, default="", db_default="", blank=True)
     date_joined = models.DateTimeField()
 
     objects: ClassVar[Users] = Users()
@@ -87,20 +90,54 @@ class Quota(models.Model):
 class Member(models.Model):
     """A user acting for an account."""
 
-    class Role(models.TextChoices):
-        OWNER = "owner"
-
     account = models.ForeignKey(Account, models.PROTECT)
     user = models.ForeignKey(User, models.PROTECT)
-    role = models.CharField(max_length=20, choices=Role.choices)
+    role = models.CharField(max_length=20)
+    joined_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "customers_member"
-        constraints = [models.UniqueConstraint(fields=["account", "user"], name="customers_member_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user"], name="customers_member_once"),
+            models.CheckConstraint(condition=Q(role__in=[str(role) for role in Role]), name="customers_member_role"),
+        ]
+
+
+class Invitation(models.Model):
+    """A place in an account for whoever has an address, until it is taken, withdrawn or too old.
+
+    ``digest``: SHA-256 of the word in the mail's link, which is kept nowhere. ``mailed``: whether the link went to the
+    address, and so proves it.
+    """
+
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False)
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=20)
+    digest = models.BinaryField(unique=True)
+    invited_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    mailed = models.BooleanField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "customers_invitation"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(role__in=[str(role) for role in Role]), name="customers_invitation_role"
+            ),
+            models.UniqueConstraint(
+                "account", Lower("email"), condition=Q(ended_at=None), name="customers_invitation_once"
+            ),
+        ]
 
 
 class ApiKey(models.Model):
-    """A key pair for signatures; the secret is sealed, not hashed: an HMAC needs it (decision 8)."""
+    """A key pair for signatures; the secret is sealed, not hashed: an HMAC needs it (decision 8).
+
+    It acts with its user's role in the account. ``addresses``: networks (``203.0.113.0/24``) from which it may be used;
+    none: from everywhere.
+    """
 
     account = models.ForeignKey(Account, models.PROTECT)
     user = models.ForeignKey(User, models.PROTECT)
@@ -109,6 +146,7 @@ class ApiKey(models.Model):
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)
+    addresses = models.JSONField(default=list, db_default=[])
 
     class Meta:
         db_table = "customers_api_key"

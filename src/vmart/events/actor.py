@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_KEY_SHOWN = 10  # characters of a SecretId, enough to tell keys of one user apart
 API, PAGE, SELLER, COMMAND, TIMER = "api", "page", "seller", "command", "timer"
 
 
@@ -11,8 +12,10 @@ class Actor:
     """Whoever asked for an act, as every event of it keeps it.
 
     ``account_id``: whose machines and money it is about; None for the seller, who acts on any account's.
-    ``via``: API, PAGE, SELLER (the seller's pages), COMMAND or TIMER. ``user``: who signed in, "" for a program.
+    ``via``: API, PAGE, SELLER (the seller's pages), COMMAND or TIMER. ``user``: who signed in, or whose key signed.
     ``key``: the SecretId that signed the request. ``request_id``: what the answer and the log name it by.
+    ``member``: the number of the user whose role is asked, 0 of whoever has none (seller, command line, timer).
+    ``roles``: those of the account's members that may have this done.
     """
 
     account_id: int | None
@@ -21,6 +24,8 @@ class Actor:
     key: str = ""
     address: str = ""
     request_id: str = ""
+    member: int = 0
+    roles: tuple[str, ...] = ()
 
     @property
     def account(self) -> int:
@@ -47,6 +52,8 @@ def told_by(told: Mapping[str, str]) -> str:
         return ""
     if told.get("via") == COMMAND:
         return f"command line ({told.get('user', '')})"
+    if told.get("user") and told.get("key"):
+        return f"{told['user']} ({told['key'][:_KEY_SHOWN]}…)"
     return told.get("user") or told.get("key") or told.get("via", "")
 
 

@@ -1,7 +1,7 @@
 """Writing events down."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
@@ -10,7 +10,17 @@ from vmart.kernel.errors import Refused
 MACHINE, ORDER, KEY_PAIR, API_KEY, PAYMENT, ACCOUNT = "machine", "order", "key_pair", "api_key", "payment", "account"
 LAUNCH_TEMPLATE, PLACEMENT_GROUP, VPC, SUBNET = "launch_template", "placement_group", "vpc", "subnet"
 DISK, SECURITY_GROUP, ADDRESS, SNAPSHOT, IMAGE = "disk", "security_group", "address", "snapshot", "own_image"
-SNAPSHOT_POLICY, PACKAGE, ALARM = "snapshot_policy", "package", "alarm"
+SNAPSHOT_POLICY, PACKAGE, ALARM, USER = "snapshot_policy", "package", "alarm", "user"
+
+# How it is known whether who asks may still: SQL of one truth, over account, member and roles, and what is raised where
+# it is not so. The room of members says it (``asking``), which lies above this one.
+_permitted: tuple[str, Callable[[Actor], Exception]] | None = None
+
+
+def asking(permitted: str, refusal: Callable[[Actor], Exception]) -> None:
+    """Have ``write`` ask of each actor who is a member whether he still may, in the statement that writes."""
+    global _permitted
+    _permitted = permitted, refusal
 
 
 def write(
@@ -22,13 +32,23 @@ def write(
     details: Sequence[Mapping[str, object]] = (),
     actor: Actor | None = None,
 ) -> None:
-    """The same event of several subjects of one account, in one statement, now; ``details`` are of each, in order."""
-    db.rows(
-        "SELECT fn.events_write(%s, %s, %s, %s, %s, %s::jsonb[], %s::jsonb)",
+    """The same event of several subjects of one account, in one statement, now; ``details`` are of each, in order.
+
+    An act writes who asked for it under its lock. An actor who is a member no more by then, or has another role, is
+    refused here: nothing of his act is kept.
+    """
+    asks, values = "true", tuple[object, ...]()
+    if actor and actor.member and _permitted:
+        asks, values = _permitted[0], (account_id, actor.member, list(actor.roles))
+    (row,) = db.rows(
+        f"SELECT {asks} AS permitted, fn.events_write(%s, %s, %s, %s, %s, %s::jsonb[], %s::jsonb)",
+        *values,
         [account_id] * len(subject_ids), subject_kind, list(subject_ids), kind, clock.now(),
         [json.dumps(detail) for detail in details or [{}] * len(subject_ids)],
         json.dumps(actor.told() if actor else {}),
     )  # fmt: skip
+    if not row["permitted"] and actor and _permitted:
+        raise _permitted[1](actor)
 
 
 def reason(refused: Refused) -> dict[str, object]:

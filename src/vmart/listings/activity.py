@@ -46,7 +46,7 @@ SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
                              WHEN 'payment' THEN e.subject_id::text
                              ELSE e.detail->>'name' END, '') AS subject
 FROM (SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_event
-      WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s)
+      WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s){wanted}
       ORDER BY id DESC LIMIT %(limit)s) AS e
 LEFT JOIN instances_instance i ON e.subject_kind = 'machine' AND i.id = e.subject_id
 LEFT JOIN storage_disk d ON e.subject_kind = 'disk' AND d.id = e.subject_id
@@ -58,10 +58,47 @@ ORDER BY e.id DESC
 """
 
 
-def of_account(account_id: int, before: str = "") -> Page[Happened]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events: of a user by his address, of things of a kind, of the thing of an id, of what happened, when.
+
+    ``since`` is the first instant, ``until`` the first that is too late; None and "" are all.
+    """
+
+    user: str = ""
+    subject_kind: str = ""
+    subject: str = ""
+    kind: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+
+
+ALL = Wanted()
+_NAMED = """
+SELECT 'machine', id FROM instances_instance WHERE account_id = %(account)s AND public_id = %(subject)s
+UNION ALL SELECT 'disk', id FROM storage_disk WHERE account_id = %(account)s AND public_id = %(subject)s
+UNION ALL SELECT 'address', id FROM network_eip WHERE account_id = %(account)s AND public_id = %(subject)s
+UNION ALL SELECT 'package', id FROM network_package WHERE account_id = %(account)s AND public_id = %(subject)s
+UNION ALL SELECT 'own_image', id FROM storage_image WHERE account_id = %(account)s AND public_id = %(subject)s
+UNION ALL SELECT 'snapshot', id FROM storage_snapshot WHERE account_id = %(account)s AND public_id = %(subject)s
+"""
+_CONDITIONS = {
+    "user": "actor->>'user' = %(user)s AND actor->>'via' IN ('page', 'api')",  # no operator is found by his name
+    "subject_kind": "subject_kind = %(subject_kind)s",
+    "subject": f"(detail->>'name' = %(subject)s OR (subject_kind, subject_id) IN ({_NAMED})"
+    " OR (subject_kind IN ('order', 'payment') AND subject_id::text = %(subject)s))",
+    "kind": "kind = %(kind)s",
+    "since": "at >= %(since)s",
+    "until": "at < %(until)s",
+}
+
+
+def of_account(account_id: int, before: str = "", wanted: Wanted = ALL) -> Page[Happened]:
     """A page of what happened to the account and all that is its own, latest first. One query."""
     key = number(before)
-    rows = db.rows(_PAGE, account=account_id, before=key, limit=PAGE + 1)
+    said = {name: value for name in _CONDITIONS if (value := getattr(wanted, name))}
+    query = _PAGE.replace("{wanted}", "".join(f" AND {_CONDITIONS[name]}" for name in said))
+    rows = db.rows(query, account=account_id, before=key, limit=PAGE + 1, **said)
     return cut([_happened(row) for row in rows], lambda row: row.id, first=key is None)
 
 

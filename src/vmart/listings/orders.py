@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmart.instances.models import Instance
+from vmart.instances.models import Instance, State
 from vmart.listings.paging import PAGE, Page, cut, number
 from vmart.network.models import Eip
 from vmart.orders.models import Line, Order, Status
@@ -21,6 +21,12 @@ class OrderLine:
 
     line: Line
     machine: Instance
+
+    @property
+    def has_console(self) -> bool:
+        """Whether there is a machine to log in to."""
+        ended = self.machine.state in (State.SHUTDOWN, State.TERMINATING, State.GONE)
+        return self.line.state == Line.State.DELIVERED and not ended
 
 
 @dataclass(frozen=True, slots=True)

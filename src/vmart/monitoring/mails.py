@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from vmart.customers.models import Member
+from vmart.customers.roles import Role
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.monitoring.metrics import METRICS
@@ -64,7 +65,7 @@ def _send_next() -> bool:
 
 
 def _owners(alarm: Alarm) -> list[str]:
-    owners = Member.objects.filter(account_id=alarm.account_id, role=Member.Role.OWNER, user__is_active=True)
+    owners = Member.objects.filter(account_id=alarm.account_id, role=Role.OWNER, user__is_active=True)
     return list(owners.order_by("id").values_list("user__email", flat=True))
 
 

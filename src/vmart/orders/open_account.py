@@ -1,7 +1,7 @@
 """Open an account: user's account, purses and, for demos, a first credit, in one commit."""
 
-from vmart.customers import accounts
-from vmart.customers.models import Account, User
+from vmart.customers import accounts, invitations
+from vmart.customers.models import Account, Invitation, User
 from vmart.kernel import db, ids
 from vmart.orders.credit import credit
 
@@ -24,6 +24,16 @@ def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:
         account = accounts.create(owner, name, quota_set)
         db.call("ledger_open", account.id)
     return account
+
+
+def join_as(user: User, word: str, address: str = "", request_id: str = "") -> Invitation:
+    """As ``sign_up`` for a user who was invited: a member of that account, without one of his own.
+
+    Raises the refusals of ``invitations.take``, IntegrityError for a taken address.
+    """
+    with db.act():
+        user.save(force_insert=True)
+        return invitations.take(user, word, address, request_id)
 
 
 def grant(account_id: int, amount_minor: int, token: str) -> bool:

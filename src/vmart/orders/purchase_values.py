@@ -25,6 +25,8 @@ def arguments(
     values |= {
         "bought": bought,
         "actor": request.actor.told(),
+        "member": request.actor.member,
+        "roles": request.actor.roles,
         "subnet": own_network.named(request.machine.network.subnet_id),
         "token": request.client_token,
         "fingerprint": fingerprint,

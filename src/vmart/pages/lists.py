@@ -1,6 +1,6 @@
 """Lists that both sides show of an account: statement and events. The seller alone reads which operator it was."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.html import format_html
@@ -12,7 +12,7 @@ from vmart.listings.activity import Happened
 from vmart.listings.overview import Posting
 from vmart.pages import printed, wording
 from vmart.pages.cells import soft, together
-from vmart.pages.table import FIGURE, MONO, NUM, Column, Table
+from vmart.pages.table import FIGURE, MONO, NUM, Column, Filter, Table
 
 
 def statement(*, seller: bool) -> Table[Posting]:
@@ -44,7 +44,7 @@ def _for_what(row: Posting, seller: bool) -> SafeString:
     return together(*parts)
 
 
-def activity(*, seller: bool) -> Table[Happened]:
+def activity(*, seller: bool, filters: Sequence[Filter] = ()) -> Table[Happened]:
     """What happened in an account and who had it done; ``seller``: also which operator."""
     return Table(
         (
@@ -59,6 +59,7 @@ def activity(*, seller: bool) -> Table[Happened]:
             Column("from_address", "", None, lambda row: _address(row, seller)),
         ),
         empty=_("Nothing has happened yet."),
+        filters=filters,
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from vmart.pages import permitted
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -31,13 +33,14 @@ class Group:
     entries: tuple[Entry, ...]
     of_staff: bool = False
 
-    def marked(self, view: str) -> list[tuple[Entry, bool]]:
-        """Each entry, and whether it is the page's own."""
-        return [(entry, entry.is_of(view)) for entry in self.entries]
+    def marked(self, view: str, user: Any) -> list[tuple[Entry, bool]]:
+        """Each entry that the user may open, and whether it is the page's own."""
+        return [(entry, entry.is_of(view)) for entry in self.entries if permitted.may(user, entry.view)]
 
 
 BUY = Entry("buy", _("Buy a machine"), "plus", ("buy_code",))
 SECURITY = Entry("security", _("Sign-in and security"), "lock", ("sessions", "account_", "mfa_"))
+SETTINGS = Entry("settings", _("Settings"), "map-pin")
 GROUPS = (
     Group(
         _("Compute"),
@@ -79,10 +82,12 @@ GROUPS = (
     Group(
         _("Account"),
         (
-            Entry("activity", _("Activity"), "history"),
+            Entry("members", _("Members"), "users", ("member", "invitation")),
+            Entry("activity", _("Audit log"), "history"),
             Entry("quotas", _("Quotas"), "adjustments-horizontal"),
-            Entry("api_keys", _("API keys"), "code"),
+            Entry("api_keys", _("API keys"), "code", ("api_key",)),
             SECURITY,
+            SETTINGS,
         ),
     ),
     Group(
@@ -104,4 +109,4 @@ def groups_for(user: Any) -> Iterator[Group]:
     account_id = getattr(user, "account_id", None)
     yield from (group for group in GROUPS if (user.is_staff if group.of_staff else account_id))
     if user.is_staff and not account_id:
-        yield Group(_("Account"), (SECURITY,))
+        yield Group(_("Account"), (SECURITY, SETTINGS))

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from vmart.catalog import shop
 from vmart.kernel import money as money_shown
 from vmart.kernel.money import exponent, half_up
+from vmart.pages import local_time
 from vmart.pricing.book import BANDWIDTH, CPU
 from vmart.pricing.priced import Term
 
@@ -40,10 +41,10 @@ def cents(amount: Decimal) -> str:
 
 
 def instant(at: dt.datetime | None) -> SafeString | str:
-    """A time in the billing zone, to the second; one that the clocks show twice in autumn with its distance to UTC."""
+    """A time in the reader's zone, to the second; one that the clocks show twice in autumn with its distance to UTC."""
     if at is None:
         return "—"
-    local = at.astimezone(shop.snapshot().billing_zone)
+    local = at.astimezone(local_time.zone())
     twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
     which = f" UTC{local.isoformat(timespec='seconds')[19:]}" if twice else ""
     return format_html('<time datetime="{}">{}{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}", which)

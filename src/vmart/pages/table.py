@@ -42,11 +42,15 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows that have one of some codes; without ``choices`` those in which a word is found."""
+    """Rows that have one of some codes; without ``choices`` those in which a word is found.
+
+    ``type``: HTML's own, of what is typed.
+    """
 
     key: str
     title: Words
     choices: Callable[[], Sequence[tuple[str, Words]]] | None = None
+    type: str = "search"
 
     def chosen(self, given: QueryDict) -> str:
         """What the address asks for; "" for all, and for what is no choice."""

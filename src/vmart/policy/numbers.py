@@ -59,6 +59,8 @@ class Policy(BaseModel):
     arrears_grace_hours: int = Field(default=2, ge=1, le=720)
     arrears_keep_days: int = Field(default=15, ge=1, le=365)
     arrears_idle_address_hours: int = Field(default=24, ge=1, le=8760)  # of arrears, the hours of grace among them
+    # Members.
+    invitation_days: int = Field(default=7, ge=1, le=90)
     # Statements.
     statement_closes_hour: int = Field(default=19, ge=0, le=23)  # of the 1st of the month after, in the billing zone
 

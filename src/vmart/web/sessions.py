@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from vmart.customers.models import User
 from vmart.kernel import clock
+from vmart.pages import local_time
 
 MOST = 50  # of a user: each sign-in looks through them
 _EVERY = dt.timedelta(minutes=5)
@@ -33,6 +34,7 @@ def seen(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[H
     """Middleware: note when a session is used, every few minutes, so that a page does not write at each look."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
+        local_time.use("")  # the last one's of this thread
         response = get_response(request)
         if hasattr(request, "_cached_user") and _is_due(request):  # somebody asked who it is: no statement for that
             with contextlib.suppress(DatabaseError):  # a database without room shows its pages

@@ -9,22 +9,26 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.password_validation import MinimumLengthValidator
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from vmart.customers.models import Member, User
+from vmart.customers import invitations, members
+from vmart.customers.models import User
 from vmart.kernel import clock
-from vmart.orders.open_account import sign_up
-from vmart.pages import brand
+from vmart.kernel.errors import Refused
+from vmart.orders.open_account import join_as, sign_up
+from vmart.pages import brand, local_time, wording
 from vmart.web import own_address, sessions, stages
+from vmart.web.invited_mail import INVITED
+from vmart.web.visitor import whence
 
 log = logging.getLogger(__name__)
 _TAKEN = gettext_lazy("There is an account with this address already; sign in.")
@@ -48,13 +52,23 @@ _NOTICES = {
 
 
 class Backend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no types
-    """Reads the user of a session together with the account that he or she acts for: one query."""
+    """Reads the user of a session together with the accounts of which he or she is a member: one query."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The active user, with ``account_id`` (None without an account), and ``seen_at``: the use of his session."""
-        first_joined = Member.objects.filter(user=OuterRef("pk")).order_by("id").values("account_id")[:1]
-        users = User.objects.annotate(account_id=Subquery(first_joined), seen_at=sessions.seen_at())
-        return users.filter(pk=user_id, is_active=True).first()
+        """The active user, with ``seen_at``: the use of his session, and what ``members.act_for`` says of him."""
+        users = User.objects.annotate(held=members.held(), seen_at=sessions.seen_at())
+        user = users.filter(pk=user_id, is_active=True).first()
+        if user is not None:
+            members.act_for(user, _chosen())
+            local_time.use(user.time_zone)
+        return user
+
+
+def _chosen() -> int | None:
+    """The account that the session acts for, where it says one."""
+    request = context.request
+    chosen = request.session.get(members.CHOSEN) if request and hasattr(request, "session") else None
+    return chosen if isinstance(chosen, int) else None
 
 
 class LongEnough(MinimumLengthValidator):
@@ -116,15 +130,29 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         user.date_joined = clock.now()
         user.language = get_language() or ""
         try:
-            sign_up(user, user.email)
+            self._open(user, request)
+        except Refused as refused:
+            messages.error(request, wording.sentence(refused))
+            raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_login"))) from refused
         except IntegrityError as error:  # somebody signed up with this address a moment ago
             messages.error(request, _TAKEN)
             raise ImmediateHttpResponse(HttpResponseRedirect(reverse("account_login"))) from error
         return user
 
+    def _open(self, user: User, request: HttpRequest) -> None:
+        """An account of the user's own; who was invited by this address has a place in that account instead."""
+        word = request.session.pop(INVITED, "")
+        if word and invitations.find(word).email.lower() == user.email.lower():
+            if join_as(user, word, *whence(request)).mailed:
+                self.stash_verified_email(request, user.email)  # who has the word of the mail reads what comes there
+        else:
+            sign_up(user, user.email)
+
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
         sessions.make_room(user)
+        members.signed_in(user, request.META.get("REMOTE_ADDR", ""))
+        request.session[members.CHOSEN] = members.first_of(user)
 
     def set_password(self, user: User, password: str) -> None:
         """Whoever is signed in with the old one is signed out, but who changes it."""

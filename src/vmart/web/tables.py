@@ -12,7 +12,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
-from vmart.customers.models import ApiKey
 from vmart.instances.models import Instance, KeyPair, State
 from vmart.listings.images import SHARED, ImageView
 from vmart.listings.launch_templates import TemplateView
@@ -258,11 +257,10 @@ def _log_in(entry: OrderLine) -> Any:
         return NOTHING
     if line.state != Line.State.DELIVERED:
         return _("Once it is delivered.")
-    console = link(reverse("machine_console", args=[machine.public_id]), _("Open the console"), "btn btn-sm")
     if not machine.public_ip:
-        return together(_("From another of your machines in this zone."), " ", console)
+        return _("From another of your machines in this zone.")
     command = f"ssh {machine.login_user}@{machine.public_ip}"
-    return format_html('<code class="mono" data-copy="{}">{}</code> {}', _("Copy"), command, console)
+    return format_html('<code class="mono" data-copy="{}">{}</code>', _("Copy"), command)
 
 
 def _ordered_state(entry: OrderLine) -> SafeString:
@@ -276,6 +274,7 @@ ORDERED: Table[OrderLine] = Table(
         Column("public_ip", _("Public address"), _public_address, css=MONO),
         Column("private_ip", _("Private address"), lambda row: row.machine.private_ip, css=MONO),
         Column("login", _("How to log in"), _log_in),
+        Column("console", _("Console"), "web/parts/order_console.html"),
         Column("state", _("State"), _ordered_state),
     ),
     empty="",
@@ -644,22 +643,6 @@ BOUND_KEYS: Table[BoundKey] = Table(
     ),
     empty=_("No key pair opens it."),
 )
-
-
-API_KEYS: Table[ApiKey] = Table(
-    (
-        Column("id", "SecretId", lambda row: row.secret_id, css=MONO),
-        Column("state", _("State"), lambda row: cells.badge(*_enabled(row))),
-        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
-        Column("used", _("Last used"), lambda row: printed.instant(row.last_used_at), css=NUM),
-        Column("acts", "", "web/parts/api_key_acts.html", css=RIGHT),
-    ),
-    empty=_("You have no API key yet."),
-)
-
-
-def _enabled(key: ApiKey) -> tuple[Any, str]:
-    return (_("Enabled"), "good") if key.enabled else (_("Disabled"), "idle")
 
 
 QUOTAS: Table[Bound] = Table(

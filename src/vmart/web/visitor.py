@@ -4,16 +4,22 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
-from vmart.customers.models import Account
+from vmart.customers import members, roles
+from vmart.customers.roles import Permission, Role
 from vmart.events.actor import PAGE, Actor
 from vmart.orders.open_account import open_account
+from vmart.pages import permitted, role_words
 
 View = Callable[..., HttpResponseBase]
+_PERMISSION = "vmart.permission"  # what this request was found to be permitted
 
 
 def field(form: QueryDict, name: str) -> str:
@@ -27,20 +33,37 @@ def account_id_of(request: HttpRequest) -> int | None:
     return getattr(user, "account_id", None) if user.is_authenticated else None
 
 
+def whence(request: HttpRequest) -> tuple[str, str]:
+    """The address that asks, and what the log names the request by."""
+    return request.META.get("REMOTE_ADDR", ""), str(request.META.get("vmart.request_id", ""))
+
+
+def require(request: HttpRequest, permission: Permission | None) -> None:
+    """Refuse, with the shop's page for it, a member whose role lacks the permission; None: everybody.
+
+    What is done in this request is done by who has it: acts ask again, in their own commit.
+    """
+    user: Any = request.user
+    if permission is None or not roles.may(user.role, permission):
+        raise PermissionDenied(role_words.not_permitted(user.role, roles.having(permission) if permission else ()))
+    request.META[_PERMISSION] = permission
+
+
 def actor(request: HttpRequest, account_id: int) -> Actor:
     """The customer who asks, on the pages, for the account."""
     user: Any = request.user
+    address, request_id = whence(request)
     return Actor(
-        account_id, PAGE, user.email, address=request.META.get("REMOTE_ADDR", ""),
-        request_id=str(request.META.get("vmart.request_id", "")),
+        account_id, PAGE, user.email, address=address, request_id=request_id, member=user.pk,
+        roles=roles.having(request.META[_PERMISSION]),
     )  # fmt: skip
 
 
 def customer(view: View) -> View:
     """A page for people with an account: the view gets ``account_id`` as its second argument.
 
-    Strangers are sent to sign in, operators without an account to their own page. A user whose account
-    was never opened (the process ended within sign-up of an older version) gets it now.
+    Strangers are sent to sign in, operators without an account to their own page. A user without any account (the one
+    whose member he was has removed him) gets his own now. Members whose role lacks what the page takes are refused.
     """
 
     @functools.wraps(view)
@@ -50,8 +73,12 @@ def customer(view: View) -> View:
             user: Any = request.user
             if user.is_staff:
                 return redirect("seller")
-            account_id = Account.objects.filter(member__user=user).values_list("id", flat=True).first()
-            account_id = account_id or open_account(user, user.email).id
+            if request.session.pop(members.CHOSEN, None):
+                messages.warning(request, _("You are no longer a member of that account."))
+                return redirect("home")
+            account_id = user.account_id = open_account(user, user.email).id
+            user.role = Role.OWNER
+        require(request, permitted.needed(request))
         return view(request, account_id, *arguments, **named)
 
     return login_required(checked)

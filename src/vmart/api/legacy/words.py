@@ -8,6 +8,7 @@ _LEGACY_CODES = {
     "AuthFailure": 4100,
     "AuthFailure.SecretIdNotFound": 4104,
     "AuthFailure.SignatureExpire": 4200,
+    "AuthFailure.UnauthorizedOperation": 4110,
     "UnauthorizedOperation": 4110,
     "OperationDenied": 4300,
     "RequestLimitExceeded": 4400,

@@ -4,21 +4,26 @@ The window is five minutes of wall time either way. TC3 has no nonce: within the
 protects a purchase from being repeated (decision 18).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
-from vmart.api.errors import AuthenticationFailed, Replayed
+from vmart.api.errors import AuthenticationFailed, ForeignAddress, Replayed
 from vmart.api.registry import RUN_PER_S
 from vmart.api.wire.signatures import V1_DIGESTS, WireRequest, parse_authorization, utc_date, verify_tc3, verify_v1
 from vmart.kernel.errors import InvalidParameter, MissingParameter
 
 WINDOW_S = 300
 _NONCE_END = 2**63
+Network = IPv4Network | IPv6Network
 
 
 class Key(Protocol):
-    """An API key as the key ring knows it. ``rate_run_per_s``: purchases a second its account may ask for."""
+    """An API key as the key ring knows it. ``rate_run_per_s``: purchases a second its account may ask for.
+
+    ``role``: its user's in the account; ``email``: his address. ``networks``: where it may be used; none: everywhere.
+    """
 
     @property
     def secret(self) -> str: ...
@@ -30,6 +35,12 @@ class Key(Protocol):
     def enabled(self) -> bool: ...
     @property
     def rate_run_per_s(self) -> int: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def networks(self) -> Sequence[Network]: ...
 
 
 class KeyRing(Protocol):
@@ -41,12 +52,14 @@ class KeyRing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed: the account that pays and owns, and the key it used."""
+    """Who signed: the account that pays and owns, the key that was used, its user's role there and his address."""
 
     account_id: int
     user_id: int
     secret_id: str
     rate_run_per_s: int
+    role: str
+    email: str
 
     def quota(self, name: str) -> int:
         """How many calls a second the account's quota of this name allows."""
@@ -82,8 +95,9 @@ def authenticate_tc3(request: WireRequest, keys: KeyRing, now_s: float) -> Calle
     key = _find(keys, credential.secret_id)
     if not verify_tc3(request, credential, timestamp, key.secret):
         raise _not_signed()
+    _refuse_foreign_address(key, request.address)
     keys.used(credential.secret_id)
-    return Caller(key.account_id, key.user_id, credential.secret_id, key.rate_run_per_s)
+    return Caller(key.account_id, key.user_id, credential.secret_id, key.rate_run_per_s, key.role, key.email)
 
 
 def authenticate_v1(
@@ -108,10 +122,19 @@ def authenticate_v1(
     key = _find(keys, secret_id)
     if not verify_v1(request, parameters, key.secret, method):
         raise _not_signed()
+    _refuse_foreign_address(key, request.address)
     if not remember(secret_id, nonce, timestamp_s + WINDOW_S):
         raise Replayed("This request was already made: its Nonce was used within the last minutes.", field="Nonce")
     keys.used(secret_id)
-    return Caller(key.account_id, key.user_id, secret_id, key.rate_run_per_s)
+    return Caller(key.account_id, key.user_id, secret_id, key.rate_run_per_s, key.role, key.email)
+
+
+def _refuse_foreign_address(key: Key, address: str) -> None:
+    """After the signature: who has not the secret is told nothing of the key."""
+    if key.networks and not any(ip_address(address or "::") in network for network in key.networks):
+        raise ForeignAddress(
+            "This key may not be used from {address}; its owner says from where it may be.", address=address
+        )
 
 
 def _find(keys: KeyRing, secret_id: str) -> Key:

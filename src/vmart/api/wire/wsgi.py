@@ -34,6 +34,7 @@ from vmart.api.wire.rates import CallRates
 from vmart.api.wire.replay import remember_nonce
 from vmart.api.wire.signatures import LEGACY_PATH, WireRequest, host_label, parse_authorization
 from vmart.catalog import shop
+from vmart.customers import roles
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Refused
 
@@ -236,6 +237,7 @@ class ApiApplication:
     def _perform(
         self, action: Action, call: Call, caller: Caller, members: dict[str, Any], *, as_text: bool
     ) -> Answered:
+        roles.check(caller.role, action.permission)
         asked = decode(action.asks, _completed(action, call, members, as_text=as_text), as_text=as_text)
         if action.rate:
             self._refuse_too_many(action, caller)
@@ -319,6 +321,8 @@ def _call(action: Action, caller: Caller, request: WireRequest, *, region: str, 
         user_id=caller.user_id,
         secret_id=caller.secret_id,
         address=request.address,
+        roles=roles.having(action.permission),
+        email=caller.email,
         endpoint=request.endpoint,
     )
 

@@ -23,3 +23,12 @@ BEGIN
   END IF;
   RETURN _most;
 END $$;
+
+-- Whether this user is a member of the account whose role is among these, as it is now: asked under the account's lock,
+-- which whoever changes roles takes too.
+CREATE FUNCTION fn.customers_permits(_account bigint, _user bigint, _roles text[]) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM customers_member
+                 WHERE account_id = _account AND user_id = _user AND role = ANY (_roles));
+END $$;

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from vmart.pages import menu, theme
+from vmart.pages import menu, permitted, theme
 from vmart.pages.table import Shown
 
 register = template.Library()
@@ -44,15 +44,18 @@ def menu_for(request: HttpRequest) -> dict[str, Any]:
     """The menu of who looks at the page, with the page's own entry marked."""
     match = request.resolver_match
     view = match.view_name if match else ""
-    groups = [(group.title, group.marked(view)) for group in menu.groups_for(request.user)]
-    return {"buy": menu.BUY, "buys": menu.BUY.is_of(view), "groups": groups}
+    groups = [(group.title, group.marked(view, request.user)) for group in menu.groups_for(request.user)]
+    may_buy = permitted.may(request.user, menu.BUY.view, sending=True)
+    return {"buy": menu.BUY, "buys": menu.BUY.is_of(view), "may_buy": may_buy, "groups": groups}
 
 
 @register.inclusion_tag("pages/table.html")
 def table(shown: Shown[Any]) -> dict[str, Any]:
     """A list with its heads, its rows and the way to the next page; what to do where there is none."""
     onward = shown.table.onward
-    return {"shown": shown, "onward": reverse(onward[0]) if onward else ""}
+    user = getattr(shown.request, "user", None)  # of none: a list without a page
+    offered = onward and permitted.may(user, onward[0], sending=onward[0] == menu.BUY.view)
+    return {"shown": shown, "onward": reverse(onward[0]) if onward and offered else ""}
 
 
 @register.inclusion_tag("pages/filters.html")

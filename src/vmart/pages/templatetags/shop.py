@@ -8,7 +8,7 @@ from django import template
 from vmart.catalog import shop
 from vmart.catalog.brand import BrandView
 from vmart.kernel import clock
-from vmart.pages import cells, console_words, printed, wording
+from vmart.pages import cells, console_words, local_time, printed, role_words, wording
 from vmart.policy import policy
 from vmart.policy.numbers import Policy
 
@@ -38,8 +38,14 @@ def brand() -> BrandView:
 
 
 @register.simple_tag
-def billing_zone() -> str:
+def readers_zone() -> str:
     """Name of the zone in which all times are shown."""
+    return local_time.zone().key
+
+
+@register.simple_tag
+def billing_zone() -> str:
+    """Name of the zone whose days and months are charged."""
     return shop.snapshot().billing_zone.key
 
 
@@ -58,6 +64,12 @@ def in_language(thing: Any, member: str) -> str:
 def item(mapping: Any, key: object) -> Any:
     """``errors|item:"count"``; "" where there is none."""
     return mapping.get(key, "")
+
+
+@register.filter
+def role(code: str) -> str:
+    """What a member's role is called."""
+    return role_words.title(code)
 
 
 @register.filter

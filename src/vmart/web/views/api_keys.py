@@ -14,15 +14,19 @@ from vmart.customers.models import Account, ApiKey
 from vmart.kernel.errors import Refused
 from vmart.pages import wording
 from vmart.pages.table import listed
-from vmart.web.tables import API_KEYS
+from vmart.web.acting import found
+from vmart.web.member_forms import KeyAddresses
+from vmart.web.member_tables import API_KEYS, enabled
 from vmart.web.visitor import actor, customer, field
+
+_SHOWN = 500  # of all members of an account
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
 def keys(request: HttpRequest, account_id: int) -> HttpResponse:
-    """The account's keys; a new one, on and off, gone."""
+    """One's own keys, and those of members whom one may remove; a new one, on and off, gone."""
     if request.method != "POST":
         return _page(request, account_id)
     account: Any = Account.objects.get(id=account_id)
@@ -45,11 +49,30 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, account_id: int, **here: Any) -> HttpResponse:
-    held = list(ApiKey.objects.filter(account_id=account_id).order_by("-id")[: api_keys.KEYS_PER_ACCOUNT])
+    user: Any = request.user
+    held = list(api_keys.seen_by(account_id, user.pk, user.role).order_by("-id")[:_SHOWN])
     here |= {
         "keys": listed(API_KEYS, held, request),
-        "most": api_keys.KEYS_PER_ACCOUNT,
+        "most": api_keys.KEYS_PER_MEMBER,
         "endpoint": request.get_host(),
         "scheme": request.scheme,
     }
     return render(request, "web/api_keys.html", here)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@customer
+def key(request: HttpRequest, account_id: int, number: int) -> HttpResponse:
+    """One key: when it was used last, and from where it may be."""
+    user: Any = request.user
+    one: ApiKey = found(api_keys.seen_by(account_id, user.pk, user.role).filter(pk=number).first())
+    typed = request.POST if request.method == "POST" else {"addresses": "\n".join(one.addresses)}
+    form = KeyAddresses(typed)
+    if request.method == "POST" and form.takes(
+        lambda: api_keys.use_from(actor(request, account_id), one.secret_id, form.cleaned_data["addresses"])
+    ):
+        messages.success(request, _("The addresses were changed."))
+        return redirect("api_key", number)
+    here = {"key": one, "form": form, "enabled": enabled(one)}
+    return render(request, "web/api_key.html", here, status=422 if form.errors else 200)

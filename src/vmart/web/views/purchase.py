@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
+from vmart.customers.roles import Permission
 from vmart.instances import key_pairs
 from vmart.instances.models import KeyPair
 from vmart.kernel.errors import Refused
@@ -30,7 +31,7 @@ from vmart.pricing.quote import Quote
 from vmart.web import acting, from_template, like_it, offer, tray, way_in
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
-from vmart.web.visitor import account_id_of, actor, customer, field
+from vmart.web.visitor import account_id_of, actor, customer, field, require
 
 _KEY_PAIRS_SHOWN = _GROUPS_SHOWN = 100
 
@@ -170,7 +171,9 @@ def _post(request: HttpRequest) -> HttpResponse:
     account_id, form = account_id_of(request), request.POST
     act = form.get("act", "")
     if act in _ACTS and account_id is not None:
-        return _ACTS[act](request, account_id)
+        done, permission = _ACTS[act]
+        require(request, permission)
+        return done(request, account_id)
     shown = offer.make(Typed.of(form), None)
     if act in ("buy", "card") and not request.user.is_authenticated:
         return redirect(f"{reverse('account_login')}?{urlencode({'next': _without_token(shown)})}")
@@ -332,8 +335,10 @@ def _kept(request: HttpRequest, account_id: int, shown: Offer) -> str:
     return public_id
 
 
-# What a button of the form has done for who has an account.
+# What a button of the form has done for who has an account, and what a member must be permitted for it.
 _ACTS = {
-    "buy": _submit, "card": _submit, "dry_run": _dry_run, "top_up": _to_top_up,
-    "save_template": _save, "save_version": _save, "create_key": _new_key, "import_key": _new_key,
+    "buy": (_submit, Permission.SPEND), "card": (_submit, Permission.SPEND), "dry_run": (_dry_run, Permission.SPEND),
+    "top_up": (_to_top_up, Permission.PAY),
+    "save_template": (_save, Permission.OPERATE), "save_version": (_save, Permission.OPERATE),
+    "create_key": (_new_key, Permission.OPERATE), "import_key": (_new_key, Permission.OPERATE),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from vmart.api.actions.cvm.renewal import RenewFlag
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, NotOffered, Shape
 from vmart.api.registry import Call, Resource
 from vmart.catalog import shop
+from vmart.customers.roles import Permission
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
 from vmart.orders.convert import Conversion
 from vmart.orders.disks import align, convert, renew
@@ -159,7 +160,14 @@ ACTIONS = (
         writes=False,
         touches={Resource.DISK: "disk_ids"},
     ),
-    declared(ModifyDisksRenewFlag, Done, modify_disks_renew_flag, writes=True, touches={Resource.DISK: "disk_ids"}),
+    declared(
+        ModifyDisksRenewFlag,
+        Done,
+        modify_disks_renew_flag,
+        writes=True,
+        needs=Permission.SPEND,
+        touches={Resource.DISK: "disk_ids"},
+    ),
     declared(
         ModifyDisksChargeType,
         Done,

@@ -8,6 +8,7 @@ from vmart.api.actions.cvm.instances import InstanceIds
 from vmart.api.actions.prices import RenewalPriceAnswer, renewal_price
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, Shape
 from vmart.api.registry import Action, Call, Resource
+from vmart.customers.roles import Permission
 from vmart.orders import renew, renew_flag
 from vmart.orders.disks import align
 from vmart.orders.renew import Renewal
@@ -109,6 +110,7 @@ ACTIONS = (
         Done,
         modify_instances_renew_flag,
         writes=True,
+        needs=Permission.SPEND,
         touches={Resource.MACHINE: "instance_ids"},
     ),
 )

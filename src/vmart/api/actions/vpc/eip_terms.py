@@ -10,6 +10,7 @@ from vmart.api.actions.vpc.declared import declared
 from vmart.api.declarations import INT32_MAX, Code, Domain, Done, Shape
 from vmart.api.registry import Call, Resource
 from vmart.catalog import shop
+from vmart.customers.roles import Permission
 from vmart.kernel.errors import InvalidValue
 from vmart.kernel.money import exponent, from_minor
 from vmart.orders.addresses import bandwidth, mode, own, renew
@@ -256,5 +257,12 @@ ACTIONS = (
         buys=True,
         touches={Resource.ADDRESS: "address_id"},
     ),
-    declared(ModifyAddressesRenewFlag, Done, modify_addresses_renew_flag, writes=True, touches=_SEVERAL),
+    declared(
+        ModifyAddressesRenewFlag,
+        Done,
+        modify_addresses_renew_flag,
+        writes=True,
+        touches=_SEVERAL,
+        needs=Permission.SPEND,
+    ),
 )
