@@ -12,22 +12,26 @@ import pytest
 from vmart.api import fields as api_fields
 from vmart.api import services
 from vmart.api.actions.cvm.purchase import RunInstances
-from vmart.backoffice import forms as _sellers  # noqa: F401  its forms are told of
+from vmart.backoffice import urls as _sellers  # noqa: F401  all forms are told of
 from vmart.kernel.paths import called
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pages.forms import ActForm
 from vmart.pricing.configuration import Configuration
 from vmart.web import fields as web_fields
-from vmart.web import forms as _forms  # noqa: F401  its forms are told of
-from vmart.web import member_forms as _members  # noqa: F401  its forms are told of
-from vmart.web.image_forms import NewImport
+from vmart.web import urls as _customers  # noqa: F401  all forms are told of
 
 ROOMS = Path(__file__).resolve().parents[1] / "src" / "vmart"
 EDGES = {"api", "web", "backoffice", "config"}
 SOURCES = sorted(file for file in ROOMS.rglob("*.py") if file.relative_to(ROOMS).parts[0] not in EDGES)
-FORMS = (
-    web_fields.PURCHASE, web_fields.PAYMENT, *(form.paths for form in (*ActForm.__subclasses__(), NewImport)),
-)  # fmt: skip
+
+
+def _below(kind: type[ActForm]) -> Iterator[type[ActForm]]:
+    for form in kind.__subclasses__():
+        yield form
+        yield from _below(form)
+
+
+FORMS = (web_fields.PURCHASE, web_fields.PAYMENT, *(form.paths for form in _below(ActForm)))
 # What no member and no field of a form stands for, and what says it then.
 ELSEWHERE = {
     "order_id": "the order's page, above the ways to pay",
@@ -38,6 +42,7 @@ ELSEWHERE = {
     "invitation": "the page of the members, above its list",
     "secret_id": "the page of the API keys, above its list",
     "account_id": "a page that is not there",
+    "with_machine": "nobody: disks alone are asked with it",
     "price_book": "the command that applies a catalog",
     "price_book.effective_at": "the command that applies a catalog",
     "price_book.version": "the command that applies a catalog",

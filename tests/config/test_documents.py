@@ -7,7 +7,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"VMART_[A-Z]+(?:_[A-Z]+)*")
 # What the supervisor and bin/setup tell their own programs, and what only the tests set.
 _OURS = {
-    "VMART_COLLECTING", "VMART_COMPUTE", "VMART_INCUS_SETTINGS",
+    "VMART_COLLECTING", "VMART_COMPUTE", "VMART_CONSOLE_FDS", "VMART_CONSOLE_LINGER_S", "VMART_CONSOLE_PORT",
+    "VMART_CONSOLE_TLS_PORT", "VMART_INCUS_SETTINGS",
     "VMART_NO_ENGINE", "VMART_READY_FD", "VMART_RUN_DIR", "VMART_SIMULATED_SETTINGS", "VMART_STATIC_AS_IS",
     "VMART_TERRAFORM_PROVIDER", "VMART_TEST_CLOCK", "VMART_WEB_PARENT", "VMART_WORKER_GROUPS",
 }  # fmt: skip
