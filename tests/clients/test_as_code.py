@@ -225,7 +225,7 @@ def test_a_refusal_is_told(running_shop: RunningShop, access: Access, tmp_path: 
 
 @pytest.mark.skipif(bool(test_terraform.WITHOUT), reason=test_terraform.WITHOUT)
 @pytest.mark.timeout(3600)
-def test_terraform(running_shop: RunningShop, access: Access, tmp_path: Path) -> None:
+def test_the_configuration_of_terraform(running_shop: RunningShop, access: Access, tmp_path: Path) -> None:
     """Given the page as reached by the name that leads to the shop, then its configuration buys the machines."""
     cvm = Cvm(access)
     key = cvm.ImportKeyPair({"KeyName": "code_terraform", "ProjectId": 0, "PublicKey": ED25519})["KeyId"]
