@@ -8,19 +8,24 @@ import pytest
 import yaml
 from django.http import HttpResponse
 
+from tests.support.at_once import at_once
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.written import nothing_written
-from tests.web.visiting import Form, Visitor, customer, open_business, operator, text_of, work
+from tests.web.visiting import PASSWORD, Form, Visitor, customer, open_business, operator, text_of, work
 from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text
 from vmart.backoffice.first_run import answers, trial
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Applied, Zone
 from vmart.config import bring_up
+from vmart.customers.models import Account, User
+from vmart.events.actor import SELLER, Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.kernel.documents import read_yaml
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import ByHand
+from vmart.orders import open_account
 from vmart.orders.models import Order
 from vmart.placement.models import Host
 from vmart.provisioning import zones
@@ -93,7 +98,7 @@ def test_from_nothing_to_a_delivered_test_order(empty: Visitor) -> None:
     page = text_of(seller.get(f"{HERE}test/"))
     assert "Your first sale is delivered" in page
     order, machine = Order.objects.get(), Instance.objects.get()
-    assert (order.account.name, machine.state, machine.instance_type_id) == (trial.EMAIL, "RUNNING", "S1.SMALL1")
+    assert (order.account.name, machine.state, machine.instance_type_id) == (trial.NAME, "RUNNING", "S1.SMALL1")
     assert machine.public_id in page
     assert [(row.purse, row.reason, row.actor) for row in ByHand.objects.all()] == [
         ("gift", "Test order of the seller", seller.user.email)
@@ -239,6 +244,33 @@ def test_the_test_order_pressed_twice_is_one(shop: Databases) -> None:
     work()
     seller.post(f"{HERE}test/buy/", form)  # from a page that was kept open
     assert (Order.objects.count(), ByHand.objects.count()) == (1, 1)
+
+
+def test_the_test_customer_is_never_a_stranger_with_his_address(shop: Databases) -> None:
+    """Given somebody who got the address before the shop, then neither money nor an end reaches his account."""
+    open_business()
+    stranger = open_account.sign_up(User(email="test-customer@shop.invalid", date_joined=clock.now()), "Stranger")
+    seller = operator()
+    assert seller.post(f"{HERE}test/buy/", {"number": "0"})["Location"] == f"{HERE}test/"
+    order = Order.objects.get()
+    assert order.account_id == Deployment.objects.get().test_account_id != stranger.id
+    assert ByHand.objects.get().account_id == order.account_id
+    assert trial.latest().order == order
+
+
+@pytest.mark.parametrize("address", ["test-customer@shop.invalid", "Anybody@Shop.INVALID"])
+def test_nobody_signs_up_with_an_address_of_the_shop(shop: Databases, address: str) -> None:
+    answer = Visitor().post("/accounts/signup/", {"email": address, "password1": PASSWORD, "password2": PASSWORD})
+    assert (answer.status_code, "The shop keeps this address for itself" in text_of(answer)) == (200, True)
+    assert not User.objects.filter(email__iexact=address).exists()
+
+
+def test_two_first_presses_at_once_are_one_order(shop: Databases) -> None:
+    open_business()
+    asker = Actor(0, SELLER, operator().user.email)
+    found = at_once(*[lambda: trial.buy(asker, 0)] * 4)
+    assert not [answer for answer in found if isinstance(answer, Exception)], found
+    assert (Account.objects.filter(name=trial.NAME).count(), Order.objects.count(), ByHand.objects.count()) == (1, 1, 1)
 
 
 def test_a_test_order_that_finds_nothing_on_sale_says_so(shop: Databases) -> None:
