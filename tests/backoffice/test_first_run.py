@@ -9,10 +9,12 @@ import yaml
 from django.http import HttpResponse
 
 from tests.support.at_once import at_once
+from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.written import nothing_written
 from tests.web.visiting import PASSWORD, Form, Visitor, customer, open_business, operator, text_of, work
-from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text
+from vmart.backoffice import prices
+from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text, last_applied
 from vmart.backoffice.first_run import answers, trial
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Applied, Zone
@@ -271,6 +273,30 @@ def test_two_first_presses_at_once_are_one_order(shop: Databases) -> None:
     found = at_once(*[lambda: trial.buy(asker, 0)] * 4)
     assert not [answer for answer in found if isinstance(answer, Exception)], found
     assert (Account.objects.filter(name=trial.NAME).count(), Order.objects.count(), ByHand.objects.count()) == (1, 1, 1)
+
+
+def test_a_refused_test_order_can_be_placed_at_another_price(
+    shop: Databases, test_clock: BusinessClock
+) -> None:
+    """Given a purchase refused for room after its gift, when the hour costs more, then the next try buys."""
+    open_business()
+    room = dict(Host.objects.values_list("id", "vcpu_capacity"))
+    Host.objects.update(vcpu_capacity=0)
+    seller = operator()
+    seller.post(f"{HERE}test/buy/", {"number": "0"})
+    assert (Order.objects.count(), ByHand.objects.count()) == (0, 1)
+    for host, vcpu in room.items():
+        Host.objects.filter(id=host).update(vcpu_capacity=vcpu)
+    document = read_yaml(DEMO_CATALOG.read_text())
+    typed = {name: str(10 * old) for name, (path, old) in prices.priced(document).items() if name.endswith(".hour")}
+    last = last_applied()
+    found = prices.preview(typed, "2026-03-11T00:00", last.id)
+    prices.publish(found, based_on=last.id, by="seller")
+    test_clock.advance(hours=14)
+    seller.post(f"{HERE}test/buy/", {"number": "0"})
+    first, second = ByHand.objects.order_by("amount_minor")
+    assert first.amount_minor < second.amount_minor
+    assert Order.objects.get().account_id == first.account_id == second.account_id
 
 
 def test_a_test_order_that_finds_nothing_on_sale_says_so(shop: Databases) -> None:
