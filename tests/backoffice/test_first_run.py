@@ -129,6 +129,16 @@ def test_each_step_keeps_what_was_said_and_leads_to_the_next(empty: Visitor) -> 
     assert page.count('<li class="done"') == len(answers.ASKED) - 1
 
 
+def test_steps_saved_at_once_are_all_kept(empty: Visitor) -> None:
+    """Given two windows, when each saves or takes back a step at once, then none undoes the other's."""
+    for number in range(10):
+        said = {step: {"said": str(number)} for step in ("name", "place", "images", "terms")}
+        answers.keep("host", {"month": "1"})
+        deeds = [lambda step=step: answers.keep(step, said[step]) for step in said]  # type: ignore[misc]
+        assert at_once(*deeds, lambda: answers.forget("host")) == [None] * 5
+        assert answers.kept() == said
+
+
 def test_every_default_can_be_kept_but_the_name(empty: Visitor) -> None:
     """Given a seller who presses the button on each page, then only the shop's name is asked of him."""
     answer = send(empty, "name")
