@@ -188,6 +188,18 @@ class TestPrices:
         assert "<b>" not in answer.content.decode().replace("<b></b>", "")
         assert Applied.objects.count() == before
 
+    @pytest.mark.parametrize("act", ["stop", "sell"])
+    def test_a_switch_in_a_file_that_cannot_be_applied_is_refused(self, act: str) -> None:
+        """Given a file that an earlier release took and this one does not, then the switch says what is wrong."""
+        seller = operator()
+        text = apply_catalog.applied() + "old_section: 1\n"
+        Applied.objects.create(at=clock.now(), text=text)
+        before, says = Applied.objects.count(), "The catalog file cannot be changed here. old_section: is not known here"
+        said = {"zone": "ap-shanghai-5", "type": "M5.MEDIUM16", "act": act}
+        answer = seller.post(f"{HERE}sold-out/", said, follow=True)
+        assert (answer.status_code, says in text_of(answer)) == (200, True)
+        assert Applied.objects.count() == before
+
     def test_only_the_seller_by_forms_of_his_own(self) -> None:
         before = Applied.objects.count()
         for page in (HERE, PRICES, f"{HERE}file/", f"{HERE}file/1/"):

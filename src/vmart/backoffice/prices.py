@@ -116,7 +116,19 @@ def next_midnight() -> str:
 
 
 def sold_out(zone: str, type_code: str, *, out: bool, by: str) -> bool:
-    """Show a type as sold out in a zone, or sell it there again; False where it is so already. Raises NotFound."""
+    """Show a type as sold out in a zone, or sell it there again; False where it is so already.
+
+    Raises NotFound, ChangedMeanwhile, InvalidValue where the file cannot be changed by a page.
+    """
+    try:
+        return _switched(zone, type_code, out, by)
+    except DocumentError as error:
+        raise InvalidValue(
+            "The catalog file cannot be changed here. {problem}", field="document", problem=error.problems[0]
+        ) from error
+
+
+def _switched(zone: str, type_code: str, out: bool, by: str) -> bool:
     last = apply_catalog.last_applied()
     catalog, _book = apply_catalog.read(last.text)
     for number, item in enumerate(catalog.instance_types):
