@@ -104,6 +104,11 @@ class TestPrices:
             ({f"{M4}.hour": "<script>alert(1)</script>"}, "is not right: a number with at most 8 decimals"),
             ({f"{M4}.hour": "0.123456789"}, "with at most 8 decimals"),
             ({f"{M4}.hour": "0.5", "begins": "2026-03-10T10:00"}, "Prices begin at an instant to come"),
+            (
+                {f"{M4}.hour": "0.5", "begins": "2126-03-11T00:00"},
+                "“In force from” is at most a year ahead: until 2027-03-11 10:00.",
+            ),
+            ({f"{M4}.hour": "0.5", "begins": "2027-03-11T10:01"}, "is at most a year ahead"),
             ({f"{M4}.hour": "0.5", "begins": "tomorrow"}, "tomorrow is no day and time."),
             ({f"{M4}.hour": "0.5", "begins": "2026-02-30T00:00"}, "2026-02-30T00:00 is no day and time."),
             ({f"{M4}.hour": "0.5", "begins": "0001-01-01T00:00"}, "is no day and time."),
