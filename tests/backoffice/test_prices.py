@@ -199,10 +199,8 @@ class TestPrices:
         seller = operator()
         text = apply_catalog.applied() + "old_section: 1\n"
         Applied.objects.create(at=clock.now(), text=text)
-        before, says = (
-            Applied.objects.count(),
-            "The catalog file cannot be changed here. old_section: is not known here",
-        )
+        before = Applied.objects.count()
+        says = "The catalog file cannot be changed here. old_section: is not known here"
         said = {"zone": "ap-shanghai-5", "type": "M5.MEDIUM16", "act": act}
         answer = seller.post(f"{HERE}sold-out/", said, follow=True)
         assert (answer.status_code, says in text_of(answer)) == (200, True)
