@@ -280,6 +280,51 @@ def test_a_form_that_was_opened_for_one_account_is_refused_after_the_switch() ->
     assert late.status_code == 403
 
 
+def _token(visitor: Visitor, address: str) -> dict[str, str]:
+    page = visitor.get(address).content.decode()
+    return {"csrfmiddlewaretoken": re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[0]}
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("staff", [True, False])
+def test_a_form_opened_for_an_account_that_one_is_no_member_of_is_done_in_no_other(leaves: bool, staff: bool) -> None:
+    """Two forms were opened: the first says that he is no member, the second is not sent for his own account."""
+    owner = customer()
+    both = member_of(owner.account_id, "admin", enforce_csrf_checks=True)
+    both.post("/accounts/acting-for/", {"account": owner.account_id, **_token(both, "/keys/")})
+    User.objects.filter(pk=both.user.pk).update(is_staff=staff)
+    own = Member.objects.filter(user=both.user).order_by("id")[0].account
+    before = _token(both, "/keys/")
+    if leaves:
+        answer = both.post("/members/leave/", before)
+    else:
+        owner.post(f"/members/{both.user.pk}/", {"act": "remove"})
+        answer = both.post("/keys/", {"act": "create", "name": "first", **before})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    told = text_of(both.get("/", follow=True))
+    assert "You are no longer a member of that account." in told
+    assert f"You act for {own.name} now." in told
+    assert both.session["account"] == own.pk
+    with nothing_written():
+        late = both.post("/keys/", {"act": "create", "name": "late", **before})
+    assert (late.status_code, KeyPair.objects.exists()) == (403, False)
+    both.post("/keys/", {"act": "create", "name": "mine", **_token(both, "/keys/")})
+    assert KeyPair.objects.get().account_id == own.pk
+
+
+def test_who_leaves_the_only_account_gets_one_of_his_own_and_its_forms() -> None:
+    owner = customer()
+    viewer = member_of(owner.account_id, "viewer", enforce_csrf_checks=True)
+    Member.objects.filter(user=viewer.user).exclude(account_id=owner.account_id).delete()
+    before = _token(viewer, "/members/leave/")
+    assert viewer.post("/members/leave/", before).status_code == 302
+    assert viewer.get("/keys/").status_code == 200
+    own = Member.objects.get(user=viewer.user)
+    assert (own.role, viewer.session["account"]) == ("owner", own.account_id)
+    with nothing_written():
+        assert viewer.post("/keys/", {"act": "create", "name": "late", **before}).status_code == 403
+
+
 def test_one_acts_for_no_account_whose_member_one_is_not() -> None:
     visitor, other = customer(), customer()
     for wanted in (str(other.account_id), "", "x", "9" * 40, "-1"):
