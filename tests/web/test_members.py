@@ -1,14 +1,17 @@
 """Given an account with members, when they are invited, join, change and leave, then it is so at once, and told."""
 
 import re
+import threading
 from urllib.parse import urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.db import transaction
 from django.test import Client, override_settings
 
 from tests.api.calling import Client as Api
 from tests.api.calling import application
+from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.business_clock import BusinessClock
 from tests.support.mail_sink import Sink, link
 from tests.support.written import nothing_written
@@ -20,6 +23,7 @@ from vmart.customers.models import Account, ApiKey, Invitation, Member, User
 from vmart.events.models import Event
 from vmart.instances.models import KeyPair
 from vmart.kernel import clock
+from vmart.orders import open_account
 
 
 def invite(sink: Sink, owner: Visitor, email: str, role: str = "viewer") -> str:
@@ -323,6 +327,49 @@ def test_who_leaves_the_only_account_gets_one_of_his_own_and_its_forms() -> None
     assert (own.role, viewer.session["account"]) == ("owner", own.account_id)
     with nothing_written():
         assert viewer.post("/keys/", {"act": "create", "name": "late", **before}).status_code == 403
+
+
+def _without_account() -> Visitor:
+    visitor = customer(gift_minor=0)
+    Member.objects.filter(user=visitor.user).delete()
+    return visitor
+
+
+def _pages_at_once(visitor: Visitor) -> int:
+    """Three pages, of three sessions, meet while the user's row is held; how many accounts he has then."""
+    sessions = [Client() for _ in range(3)]
+    for session in sessions:
+        session.force_login(visitor.user)
+    held = threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=visitor.user.pk)
+            held.set()
+            wait_until_blocked(3)
+
+    def look(session: Client) -> int:
+        assert held.wait(10)
+        return int(session.get("/keys/").status_code)
+
+    outcomes = at_once(hold, *[lambda session=session: look(session) for session in sessions])
+    assert outcomes == [None, 200, 200, 200]
+    return Member.objects.filter(user=visitor.user, role="owner").count()
+
+
+def test_of_pages_at_once_one_opens_the_account() -> None:
+    visitor = _without_account()
+    accounts = Account.objects.count()
+    assert _pages_at_once(visitor) == 1
+    assert Account.objects.count() == accounts + 1
+
+
+def test_control_without_a_look_under_the_lock_each_page_opens_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlocked(user: User) -> Member:
+        return Member.objects.get(account=open_account.open_account(user, user.email), user=user)
+
+    monkeypatch.setattr("vmart.web.visitor.place_of", unlocked)
+    assert _pages_at_once(_without_account()) == 3
 
 
 def test_one_acts_for_no_account_whose_member_one_is_not() -> None:

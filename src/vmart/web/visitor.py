@@ -14,9 +14,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from vmart.customers import members, roles
-from vmart.customers.roles import Permission, Role
+from vmart.customers.roles import Permission
 from vmart.events.actor import PAGE, Actor
-from vmart.orders.open_account import open_account
+from vmart.orders.open_account import place_of
 from vmart.pages import permitted, role_words
 
 View = Callable[..., HttpResponseBase]
@@ -94,8 +94,9 @@ def customer(view: View) -> View:
                 return to_another(request)
             if user.is_staff:
                 return redirect("seller")
-            account_id = user.account_id = open_account(user, user.email).id
-            user.role = Role.OWNER
+            place = place_of(user)
+            account_id, user.role = place.account_id, place.role
+            user.account_id = account_id
             act_for(request, account_id)
         require(request, permitted.needed(request))
         return view(request, account_id, *arguments, **named)
