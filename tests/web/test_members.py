@@ -1,5 +1,6 @@
 """Given an account with members, when they are invited, join, change and leave, then it is so at once, and told."""
 
+import dataclasses
 import re
 import threading
 from urllib.parse import urlsplit
@@ -10,11 +11,12 @@ from django.db import transaction
 from django.test import Client, override_settings
 
 from tests.api.calling import Client as Api
-from tests.api.calling import application
+from tests.api.calling import Ring, TestKey, application, send
+from tests.api.signing import SECRET_ID, sdk_request
 from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.business_clock import BusinessClock
 from tests.support.mail_sink import Sink, link
-from tests.support.written import nothing_written
+from tests.support.written import nothing_written, refused
 from tests.web.membership import member_of
 from tests.web.visiting import PASSWORD, Visitor, customer, text_of
 from vmart.api import services
@@ -23,6 +25,7 @@ from vmart.customers.models import Account, ApiKey, Invitation, Member, User
 from vmart.events.models import Event
 from vmart.instances.models import KeyPair
 from vmart.kernel import clock
+from vmart.kernel.errors import InvalidValue, LimitExceeded
 from vmart.orders import open_account
 
 
@@ -442,6 +445,32 @@ def test_a_key_works_from_its_addresses_alone() -> None:
 def test_the_address_list_holds_for_networks_of_both_kinds() -> None:
     found = api_keys.networks_of("10.1.2.3\n10.0.0.0/8,::1  10.0.0.0/8")
     assert [str(network) for network in found] == ["10.1.2.3/32", "10.0.0.0/8", "::1/128"]
+    mapped = api_keys.networks_of("::ffff:203.0.113.7 ::ffff:10.0.0.0/104 203.0.113.7 ::/0")
+    assert [str(network) for network in mapped] == ["203.0.113.7/32", "10.0.0.0/8", "::/0"]
+
+
+@pytest.mark.parametrize("word", ["fe80::1%eth0", "fe80::1%1/128", "fe80::%/64", "203.0.113.7%1"])
+def test_an_address_with_a_scope_is_none(word: str) -> None:
+    with refused(InvalidValue, match=f"{word} is no address"):
+        api_keys.networks_of(word)
+
+
+def test_the_first_address_too_many_ends_the_reading() -> None:
+    assert len(api_keys.networks_of("\n".join(f"10.0.0.{n}" for n in range(20)))) == 20
+    with refused(LimitExceeded, match="at most 20 addresses"):
+        api_keys.networks_of("\n".join([*(f"10.0.0.{n}" for n in range(21)), "none"]))
+
+
+@pytest.mark.parametrize(
+    ("caller", "is_let"),
+    [("203.0.113.7", True), ("::ffff:203.0.113.7", True), ("::ffff:203.0.114.7", False), ("::cb00:7107", False)],
+)
+def test_who_comes_by_ipv4_to_a_socket_for_both_is_compared_as_ipv4(caller: str, is_let: bool) -> None:
+    ring = Ring({SECRET_ID: TestKey(networks=tuple(api_keys.networks_of("203.0.113.0/24")))})
+    request = dataclasses.replace(sdk_request("DescribeRegions", {}), address=caller)
+    answer = send(application(services.API, keys=ring), request).response
+    assert ("Error" not in answer) is is_let
+    assert is_let or answer["Error"]["Code"] == "AuthFailure.UnauthorizedOperation"
 
 
 def test_a_sign_in_is_in_the_audit_log_of_each_account_of_the_user() -> None:
