@@ -78,9 +78,18 @@ def to_its_machine(account_id: int, disk_id: str, deadline: dt.datetime, months:
     ends = machine.expires_at.replace(microsecond=0)
     if ends == deadline:
         return Renewal([disk_id], months, with_machine=True)
-    if ends == add_months(deadline, months, shop.snapshot().billing_zone):
+    if deadline == _end_before(machine, months, shop.snapshot().billing_zone):
         return Renewal([disk_id], 0, with_machine=True)
     raise InvalidParameter(
         "The machine of {id} expires at {at:%Y-%m-%d %H:%M:%S}.",
         field="deadline", id=disk_id[:60], at=ends.astimezone(shop.snapshot().billing_zone),
     )  # fmt: skip
+
+
+def _end_before(machine: Subscription, months: int, zone: ZoneInfo) -> dt.datetime | None:
+    """The end that the machine had before it was renewed by ``months``; None where its terms are fewer."""
+    assert machine.anchor_at is not None and machine.expires_at is not None
+    so_far, _ = whole_months(machine.anchor_at, machine.expires_at, zone)
+    if so_far < months:
+        return None
+    return add_months(machine.anchor_at, so_far - months, zone).replace(microsecond=0)
