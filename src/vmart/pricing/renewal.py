@@ -1,7 +1,7 @@
 """What a further term of a prepaid bundle costs: by its terms, at the prices of a book (billing-rules, section 3).
 
 A renewal of whole months is list × months × the discount of that many. To a unified day, or to another thing's end:
-whole months by the same rule, and for the days over the monthly list price / 30 each.
+whole months by the same rule, and for the days over the monthly list price / 30 each, at most for 30 of them.
 """
 
 import datetime as dt
@@ -78,8 +78,8 @@ def term_until(
 
 
 def days_over(month: Decimal, term: Term) -> Decimal:
-    """What the days beyond its whole months cost, at a monthly list price; not rounded."""
-    return month * term.days / _DAYS_OF_MONTH
+    """What the days beyond its whole months cost, at a monthly list price; not rounded, and never more than a month."""
+    return month * min(term.days, _DAYS_OF_MONTH) / _DAYS_OF_MONTH
 
 
 def price_minor(book: PriceBook, terms: Iterable[tuple[str, str, int]], term: Term) -> tuple[int, int]:
