@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.orders.prepaying import MONTH_MINOR, SSD, lines, prepaid_disk, term
 from tests.orders.test_own_disks import again, latest
@@ -182,6 +184,21 @@ def test_a_machine_is_renewed_with_its_disks(account: int) -> None:
     assert term(disk) == (machine.subscription.anchor_at, machine.subscription.expires_at)
     assert term(longer)[1] == EXPIRY.replace(month=7)
     assert list(reconcile()) == []
+
+
+def test_the_terms_of_machines_are_read_at_once_however_many_disks_they_have(account: int) -> None:
+    machine, disk = _with_machine(account)
+    others = [prepaid_disk(account).public_id for _ in range(2)]
+    attach(by(account), machine.public_id, others)
+    work()
+
+    def statements(names: list[str]) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            renew.ACT.price(account, Renewal(names, 0, with_machine=True))
+        return len(asked)
+
+    statements([disk.public_id])  # the catalog is read once
+    assert statements([disk.public_id]) == statements([disk.public_id, *others])
 
 
 def test_a_machine_is_not_renewed_where_the_money_for_its_disk_is_missing(account: int) -> None:

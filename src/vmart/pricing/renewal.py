@@ -39,8 +39,18 @@ def term_of_months(
             field="months", months=months,
             periods=", ".join(map(str, book.sales.periods_months)),
         )  # fmt: skip
+    return Term(months, 0, anchor_at, end_after(anchor_at, expires_at, months, zone))
+
+
+def end_after(anchor_at: dt.datetime, expires_at: dt.datetime, months: int, zone: ZoneInfo) -> dt.datetime:
+    """The end ``months`` on from the old expiry, or (negative) before it, the anchor day kept.
+
+    Raises ValueError where that is before the anchor.
+    """
     so_far, _ = whole_months(anchor_at, expires_at, zone)
-    return Term(months, 0, anchor_at, add_months(anchor_at, so_far + months, zone))
+    if so_far + months < 0:
+        raise ValueError("the first term begins at the anchor")
+    return add_months(anchor_at, so_far + months, zone)
 
 
 def term_to_day(anchor_at: dt.datetime, expires_at: dt.datetime, day: int, zone: ZoneInfo) -> Term:
