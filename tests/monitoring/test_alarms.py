@@ -146,6 +146,74 @@ def test_a_server_that_takes_no_mail_is_asked_again_for_an_hour(
     assert mails.send() == 0
 
 
+@pytest.fixture
+def two_alarms(account: int, machine: Instance, world: World, test_clock: BusinessClock) -> None:
+    """Of two accounts, that of buyer@example.com begun first."""
+    other = open_purse("other", cash_minor=10_000)
+    for owner, one in ((account, machine), (other, buy_running(other, HOURLY))):
+        alarms.create(by(owner), dataclasses.replace(BUSY, minutes=1))
+        world.use(one.public_id, cpu_percent=90)
+    walk(test_clock, 2)
+    assert _notices() == ["ALARM", "ALARM"]
+
+
+def _sent_to(sink: Sink) -> list[str]:
+    return [receiver for mail in sink.mails for receiver in mail[1]]
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_receiver_who_is_refused_for_good_holds_up_nobody_else(sink: Sink) -> None:
+    sink.receivers["buyer@example.com"] = "550 no such user"
+    assert (mails.send(), _sent_to(sink)) == (1, ["other@example.com"])
+    sink.receivers.clear()
+    assert (mails.send(), len(sink.mails)) == (0, 1)
+    assert [(one.attempts, one.told_at is None) for one in AlarmNotice.objects.order_by("id")] == [
+        (1, True),
+        (1, False),
+    ]
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_mail_whose_text_is_refused_is_not_offered_again(sink: Sink) -> None:
+    sink.after_data = "554 that is spam"
+    assert (mails.send(), mails.send()) == (0, 0)
+    assert _sent_to(sink) == ["buyer@example.com", "other@example.com"]  # both were asked for, each once
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_mail_that_a_server_may_have_taken_is_sent_no_second_time(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a server that takes a mail and answers after our patience, then it gets that mail once."""
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 0.2)
+    sink.after_data = ""
+    assert mails.send() == 0
+    sink.after_data = "250 sink"
+    assert mails.send() == 0
+    assert _sent_to(sink) == ["buyer@example.com", "other@example.com"]
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_receiver_for_later_is_asked_five_times_within_the_hour(sink: Sink, test_clock: BusinessClock) -> None:
+    sink.receivers["buyer@example.com"] = "450 come later"
+    told, tried = [], []
+    for _minute in range(58):
+        told.append(mails.send())
+        tried.append(AlarmNotice.objects.earliest("id").attempts)
+        test_clock.advance(minutes=1)
+    assert (told[0], sum(told), _sent_to(sink)) == (1, 1, ["other@example.com"])
+    assert [tried.index(attempt) for attempt in range(1, 6)] == [0, 2, 11, 26, 47]  # looked at first a minute on
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_server_that_is_away_costs_no_attempt(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as away:
+        away.setattr(settings, "EMAIL_PORT", 1)
+        assert [mails.send() for _ in range(9)] == [0] * 9
+    assert list(AlarmNotice.objects.values_list("attempts", "begun_at")) == [(0, None), (0, None)]
+    assert (mails.send(), len(sink.mails)) == (2, 2)
+
+
 def test_a_shop_without_mail_tells_it_on_its_page_alone(
     account: int, machine: Instance, world: World, test_clock: BusinessClock
 ) -> None:
