@@ -1,5 +1,6 @@
 """What a worker does beside the queue."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,6 +105,35 @@ def test_housekeeping_that_failed_is_done_again_at_once_and_then_in_an_hour(
         _until(lambda: "passwords" in tried)
         time.sleep(0.5)  # many ticks
     assert tried == ["partitions", "partitions", "passwords"]
+
+
+def test_a_slow_server_of_mail_holds_up_no_other_chore(
+    shop: object, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given mails that do not leave, then rules are evaluated and machines taken back beside them, minute by minute."""
+    done: list[str] = []
+    sending, go_on = threading.Event(), threading.Event()
+
+    def send() -> int:
+        sending.set()
+        go_on.wait(20)
+        done.append("mails")
+        return 0
+
+    monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
+    monkeypatch.setattr("vmart.config.chores._CHECK_S", 0.05)
+    monkeypatch.setattr("vmart.config.chores.mails.send", send)
+    monkeypatch.setattr("vmart.config.chores.evaluate.at", lambda _minute: done.append("rules") or 0)
+    monkeypatch.setattr("vmart.config.chores.reclaim.for_price", lambda: done.append("reclaim"))
+    with _running(Chores(list)):
+        assert sending.wait(20)
+        for _ in range(2):
+            before = {what: done.count(what) for what in ("rules", "reclaim")}
+            test_clock.advance(minutes=1)
+            _until(lambda before=before: all(done.count(what) > number for what, number in before.items()))  # type: ignore[misc]
+        assert "mails" not in done
+        go_on.set()
+        _until(lambda: "mails" in done)
 
 
 @contextmanager

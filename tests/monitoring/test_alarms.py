@@ -214,6 +214,27 @@ def test_a_server_that_is_away_costs_no_attempt(sink: Sink, monkeypatch: pytest.
     assert (mails.send(), len(sink.mails)) == (2, 2)
 
 
+@pytest.mark.usefixtures("two_alarms")
+def test_accounts_are_told_in_turn(sink: Sink, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given one with many notices, then the other's first comes behind its first, also if more of it come later."""
+    monkeypatch.setattr(mails, "_AT_ONCE", 3)
+    AlarmNotice.objects.filter(id__gt=AlarmNotice.objects.earliest("id").id).delete()
+    first, second = Alarm.objects.order_by("id")
+
+    def more(alarm: Alarm, number: int) -> None:
+        machine = Instance.objects.get(account_id=alarm.account_id)
+        for _ in range(number):
+            at = test_clock.at - test_clock.at.resolution * AlarmNotice.objects.count()
+            AlarmNotice.objects.create(alarm=alarm, instance_id=machine.id, state="ALARM", at=at)
+
+    more(first, 5)
+    more(second, 1)
+    assert (mails.send(), _sent_to(sink)) == (3, ["buyer@example.com", "other@example.com", "buyer@example.com"])
+    more(second, 2)
+    assert (mails.send(), _sent_to(sink)[3:]) == (3, ["other@example.com", "buyer@example.com", "other@example.com"])
+    assert (mails.send(), mails.send()) == (3, 0)
+
+
 def test_a_shop_without_mail_tells_it_on_its_page_alone(
     account: int, machine: Instance, world: World, test_clock: BusinessClock
 ) -> None:

@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_AT_ONCE = 20  # a look: of a slow server each takes seconds
+_AT_ONCE = 20  # a look: then whose turn it is is asked anew
 _OLD = dt.timedelta(hours=1)  # what is older is told by the page alone
 _ATTEMPTS = 5  # at receivers of whom a server says "later": with the waits below 0, 3, 12, 27 and 48 minutes on
+# Of each account the first of the hour before the second of any: what was begun counts for its account.
 _NEXT = """
-SELECT id FROM monitoring_alarm_notice
-WHERE begun_at IS NULL AND at >= %s AND attempts < %s AND at + attempts * attempts * interval '3 minutes' <= %s
-ORDER BY attempts, id LIMIT %s
+SELECT id FROM (
+  SELECT n.id, n.at, n.begun_at, n.attempts,
+         row_number() OVER (PARTITION BY a.account_id ORDER BY n.begun_at IS NULL, n.attempts, n.id) AS turn
+  FROM monitoring_alarm_notice n JOIN monitoring_alarm a ON a.id = n.alarm_id WHERE n.at >= %s
+) AS hour
+WHERE begun_at IS NULL AND attempts < %s AND at + attempts * attempts * interval '3 minutes' <= %s
+ORDER BY turn, attempts, id LIMIT %s
 """
 _CLAIM = """
 UPDATE monitoring_alarm_notice SET begun_at = %s, attempts = attempts + 1 WHERE id = %s AND begun_at IS NULL
