@@ -101,10 +101,11 @@ def test_housekeeping_that_failed_is_done_again_at_once_and_then_in_an_hour(
     monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
     monkeypatch.setattr("vmart.config.chores.ensure_partitions", ensure)
     monkeypatch.setattr("vmart.config.chores.passwords.erase_old", lambda _now: tried.append("passwords"))
+    monkeypatch.setattr("vmart.config.chores.mails.forget_old", lambda _now: tried.append("notices"))
     with _running(Chores(list)):
-        _until(lambda: "passwords" in tried)
+        _until(lambda: "notices" in tried)
         time.sleep(0.5)  # many ticks
-    assert tried == ["partitions", "partitions", "passwords"]
+    assert tried == ["partitions", "partitions", "passwords", "notices"]
 
 
 def test_a_slow_server_of_mail_holds_up_no_other_chore(

@@ -1,6 +1,7 @@
 """Given a rule, when values meet it for its minutes, then its owner is told once, and once when that ends."""
 
 import dataclasses
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -233,6 +234,15 @@ def test_accounts_are_told_in_turn(sink: Sink, test_clock: BusinessClock, monkey
     more(second, 2)
     assert (mails.send(), _sent_to(sink)[3:]) == (3, ["other@example.com", "buyer@example.com", "other@example.com"])
     assert (mails.send(), mails.send()) == (3, 0)
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_notices_are_kept_for_seven_days(test_clock: BusinessClock) -> None:
+    first, second = AlarmNotice.objects.order_by("id")
+    AlarmNotice.objects.filter(pk=first.pk).update(at=test_clock.at - dt.timedelta(days=7, seconds=1))
+    AlarmNotice.objects.filter(pk=second.pk).update(at=test_clock.at - dt.timedelta(days=7))
+    assert [mails.forget_old(test_clock.at), mails.forget_old(test_clock.at)] == [1, 0]
+    assert [AlarmNotice.objects.get().pk, Alarm.objects.count(), AlarmState.objects.count()] == [second.pk, 2, 2]
 
 
 def test_a_shop_without_mail_tells_it_on_its_page_alone(

@@ -132,6 +132,7 @@ class Chores:
                 drop_old(clock.now())
                 idempotency.forget_old(clock.wall())
                 passwords.erase_old(clock.now())
+                mails.forget_old(clock.now())
                 last = clock.monotonic()  # not before: what fails is done again at the next tick
 
         self._repeat("chores", once)

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 20  # a look: then whose turn it is is asked anew
 _OLD = dt.timedelta(hours=1)  # what is older is told by the page alone
+_KEPT = dt.timedelta(days=7)  # told or not, for a seller who looks why no mail came; no page reads them
 _ATTEMPTS = 5  # at receivers of whom a server says "later": with the waits below 0, 3, 12, 27 and 48 minutes on
 # Of each account the first of the hour before the second of any: what was begun counts for its account.
 _NEXT = """
@@ -118,6 +119,11 @@ def _hand_over(mail: "EmailMessage") -> None:
     finally:
         with contextlib.suppress(OSError):  # the mail has left, or has not, whatever it says to our leave
             server.close()
+
+
+def forget_old(now: dt.datetime) -> int:
+    """Delete notices that nobody asks after any more; their number."""
+    return AlarmNotice.objects.filter(at__lt=now - _KEPT).delete()[0]
 
 
 def _owners(alarm: Alarm) -> list[str]:
