@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from django.conf import settings
@@ -17,6 +17,7 @@ from tests.support.mail_sink import Sink, mail_sink
 from tests.support.quotas import one as quota
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse
 from tests.support.written import nothing_written
+from vmart.engines.contract import Usage
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
@@ -77,6 +78,30 @@ def test_it_begins_when_all_its_minutes_meet_it_and_ends_with_the_first_that_doe
     assert f"web ({machine.public_id}) meets the rule of your alarm since 2026-03-10 02:04 UTC:" in text
     assert "CPU > 80 % for 3 min" in text
     assert f"https://shop.example.com/machines/{machine.public_id}/monitoring/" in text
+
+
+@pytest.mark.parametrize("takes_s", [5, 45, 60, 90])
+def test_it_begins_also_where_the_engine_always_takes_all_its_time(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock, takes_s: int
+) -> None:
+    """Given a worker as it runs, and an engine whose answers come late, then a rule of a minute is in ALARM."""
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, minutes=1))
+    world.use(machine.public_id, cpu_percent=90)
+    asked = evaluated = None
+    told: Sequence[Usage] = []
+    left_s = 0
+    for _second in range(0, 600, 5):
+        now = sample.minute_of(test_clock.at)
+        if left_s == 0 and now != asked:
+            asked, told, left_s = now, engine_of(ZONE).usage(), takes_s  # type: ignore[attr-defined]
+        test_clock.advance(dt.timedelta(seconds=5))
+        if left_s:
+            left_s -= 5
+            if left_s == 0 and asked:
+                sample.keep(ZONE, asked, told)
+        if evaluated != (evaluated := evaluate.due(test_clock.at)):
+            evaluate.at(evaluated)
+    assert (_state(alarm, machine), _notices()) == ("ALARM", ["ALARM"])
 
 
 def test_one_gap_neither_begins_nor_ends_it_and_three_do(
