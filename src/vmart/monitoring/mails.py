@@ -103,7 +103,9 @@ def _hand_over(mail: "EmailMessage") -> None:
     """Raises _NoServer and _Later where the server has not got the mail for sure, else OSError or ValueError."""
     from smtplib import SMTPRecipientsRefused, SMTPSenderRefused  # only who sends one loads it
 
-    server = mail.get_connection()
+    from django.core.mail import get_connection
+
+    server = mail.connection = get_connection()
     try:
         server.open()
     except OSError as error:
