@@ -1,10 +1,13 @@
 """Given a machine with values, then its page draws them; lines are hidden by keyboard, and stay so each minute."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import AXE, Customer
+from tests.browser.conftest import AXE, Customer, shifts
 from tests.support.running_shop import RunningShop
 
 pytestmark = pytest.mark.browser
@@ -15,6 +18,15 @@ FROM instances_instance i, generate_series(0, 50) AS n WHERE i.public_id = %s AN
 ON CONFLICT (instance_id, at) DO NOTHING
 """
 _RUN = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map(one => one.id)"
+
+
+@contextmanager
+def _without_scripts(browser: Browser, context: BrowserContext, shop: RunningShop) -> Iterator[Page]:
+    """The same visitor in a window that runs no scripts."""
+    options = {"base_url": shop.url, "locale": "en-US", "storage_state": context.storage_state()}
+    plain = browser.new_context(java_script_enabled=False, **options)  # type: ignore[arg-type]
+    yield plain.new_page()
+    plain.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -30,6 +42,12 @@ def test_charts(browser: Browser, running_shop: RunningShop, scheme: str) -> Non
         own.execute(_VALUES, [machine.split("/")[2]])
     page = customer.open(f"{machine}monitoring/")
     expect(page.locator(".chart:visible canvas")).to_have_count(3)  # of the rest nothing is known
+    assert shifts(page) == []
+    with _without_scripts(browser, context, running_shop) as plain:
+        plain.goto(page.url)
+        expect(plain.locator("#figures table").first).to_be_visible()
+        expect(plain.locator("#charts, .chart")).to_have_count(8)
+        expect(plain.locator("#charts")).to_be_hidden()
     line = page.get_by_role("button", name="Network out", exact=False).first
     line.focus()
     page.keyboard.press("Enter")

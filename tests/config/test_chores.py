@@ -1,5 +1,6 @@
 """What a worker does beside the queue."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ def test_a_minute_is_asked_for_once_also_where_the_engine_does_not_answer(
         _until(lambda: len(asked) > 1 and len(evaluated) > 1)
         time.sleep(0.4)
     assert asked == [("ap-guangzhou-4", 0), ("ap-guangzhou-4", 1)]
-    assert evaluated == [59, 0]  # answers of the minute that is running may still come
+    assert evaluated == [58, 59]  # answers of the minute that is running and of the one before may still come
 
 
 def test_housekeeping_that_failed_is_done_again_at_once_and_then_in_an_hour(
@@ -100,10 +101,40 @@ def test_housekeeping_that_failed_is_done_again_at_once_and_then_in_an_hour(
     monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
     monkeypatch.setattr("vmart.config.chores.ensure_partitions", ensure)
     monkeypatch.setattr("vmart.config.chores.passwords.erase_old", lambda _now: tried.append("passwords"))
+    monkeypatch.setattr("vmart.config.chores.mails.forget_old", lambda _now: tried.append("notices"))
     with _running(Chores(list)):
-        _until(lambda: "passwords" in tried)
+        _until(lambda: "notices" in tried)
         time.sleep(0.5)  # many ticks
-    assert tried == ["partitions", "partitions", "passwords"]
+    assert tried == ["partitions", "partitions", "passwords", "notices"]
+
+
+def test_a_slow_server_of_mail_holds_up_no_other_chore(
+    shop: object, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given mails that do not leave, then rules are evaluated and machines taken back beside them, minute by minute."""
+    done: list[str] = []
+    sending, go_on = threading.Event(), threading.Event()
+
+    def send() -> int:
+        sending.set()
+        go_on.wait(20)
+        done.append("mails")
+        return 0
+
+    monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
+    monkeypatch.setattr("vmart.config.chores._CHECK_S", 0.05)
+    monkeypatch.setattr("vmart.config.chores.mails.send", send)
+    monkeypatch.setattr("vmart.config.chores.evaluate.at", lambda _minute: done.append("rules") or 0)
+    monkeypatch.setattr("vmart.config.chores.reclaim.for_price", lambda: done.append("reclaim"))
+    with _running(Chores(list)):
+        assert sending.wait(20)
+        for _ in range(2):
+            before = {what: done.count(what) for what in ("rules", "reclaim")}
+            test_clock.advance(minutes=1)
+            _until(lambda before=before: all(done.count(what) > number for what, number in before.items()))  # type: ignore[misc]
+        assert "mails" not in done
+        go_on.set()
+        _until(lambda: "mails" in done)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from vmart.config.cli import main
 from vmart.config.commands.output import plain, table
 from vmart.config.status import show_status
 from vmart.customers import quotas
-from vmart.customers.models import Account, User
+from vmart.customers.models import Account, Member, User
 from vmart.events.models import Event
 from vmart.instances.models import Instance
 from vmart.kernel import clock
@@ -204,6 +204,37 @@ def test_nobody_is_named(shop: object, who: str) -> None:
             result = vmart("customer", *words)
         assert result.exit_code == 3
         assert f"there is no customer {who}" in result.stderr
+
+
+def test_an_address_names_the_account_that_its_user_owns(shop: object) -> None:
+    other, own = open_purse("ada"), open_purse("bob")
+    bob = User.objects.get(email="bob@example.com")
+    Member.objects.filter(user=bob).delete()
+    for account, role in ((other, "viewer"), (own, "owner")):  # he joined the other's first
+        Member.objects.create(account_id=account, user=bob, role=role, joined_at=clock.now())
+    done("customer", "credit", "Bob@example.com", "12.50", "--reason", "x")
+    assert (balance(other).cash_minor, balance(own).cash_minor) == (0, 1250)
+    Member.objects.filter(account=own).update(role="billing")
+    with nothing_written():
+        nobody = vmart("customer", "debit", "bob@example.com", "1", "--reason", "x")
+    assert (nobody.exit_code, "there is no customer bob@example.com" in nobody.stderr) == (3, True)
+    Member.objects.filter(user=bob).update(role="owner")
+    for words in (["credit", "1", "--reason", "x"], ["debit", "1", "--reason", "x"], ["freeze", "--reason", "x"],
+                  ["quota", "--run-per-s", "1"], ["show"]):  # fmt: skip
+        with nothing_written():
+            result = vmart("customer", words[0], "bob@example.com", *words[1:])
+        said = f"vmart: bob@example.com owns several accounts: say which by its number, of {other}, {own}\n"
+        assert (result.exit_code, result.stderr) == (3, said)
+
+
+def test_the_address_of_a_customer_is_its_owners(shop: object) -> None:
+    account = open_purse("ada")
+    first = Member.objects.get(account_id=account)
+    owner = User.objects.create_user("owner@example.com", date_joined=clock.now())
+    Member.objects.create(account_id=account, user=owner, role="owner", joined_at=clock.now())
+    Member.objects.filter(pk=first.pk).update(role="viewer")
+    (row,) = json.loads(done("customer", "list", "-o", "json"))
+    assert (row["number"], row["email"]) == (account, "owner@example.com")
 
 
 # -- how things are printed ----------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Given a rule, when values meet it for its minutes, then its owner is told once, and once when that ends."""
 
 import dataclasses
+import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from django.conf import settings
@@ -16,6 +17,7 @@ from tests.support.mail_sink import Sink, mail_sink
 from tests.support.quotas import one as quota
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse
 from tests.support.written import nothing_written
+from vmart.engines.contract import Usage
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event
 from vmart.instances.models import Instance
@@ -76,6 +78,30 @@ def test_it_begins_when_all_its_minutes_meet_it_and_ends_with_the_first_that_doe
     assert f"web ({machine.public_id}) meets the rule of your alarm since 2026-03-10 02:04 UTC:" in text
     assert "CPU > 80 % for 3 min" in text
     assert f"https://shop.example.com/machines/{machine.public_id}/monitoring/" in text
+
+
+@pytest.mark.parametrize("takes_s", [5, 45, 60, 90])
+def test_it_begins_also_where_the_engine_always_takes_all_its_time(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock, takes_s: int
+) -> None:
+    """Given a worker as it runs, and an engine whose answers come late, then a rule of a minute is in ALARM."""
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, minutes=1))
+    world.use(machine.public_id, cpu_percent=90)
+    asked = evaluated = None
+    told: Sequence[Usage] = []
+    left_s = 0
+    for _second in range(0, 600, 5):
+        now = sample.minute_of(test_clock.at)
+        if left_s == 0 and now != asked:
+            asked, told, left_s = now, engine_of(ZONE).usage(), takes_s  # type: ignore[attr-defined]
+        test_clock.advance(dt.timedelta(seconds=5))
+        if left_s:
+            left_s -= 5
+            if left_s == 0 and asked:
+                sample.keep(ZONE, asked, told)
+        if evaluated != (evaluated := evaluate.due(test_clock.at)):
+            evaluate.at(evaluated)
+    assert (_state(alarm, machine), _notices()) == ("ALARM", ["ALARM"])
 
 
 def test_one_gap_neither_begins_nor_ends_it_and_three_do(
@@ -144,6 +170,104 @@ def test_a_server_that_takes_no_mail_is_asked_again_for_an_hour(
     AlarmNotice.objects.update(begun_at=None, told_at=None)
     test_clock.advance(minutes=62)
     assert mails.send() == 0
+
+
+@pytest.fixture
+def two_alarms(account: int, machine: Instance, world: World, test_clock: BusinessClock) -> None:
+    """Of two accounts, that of buyer@example.com begun first."""
+    other = open_purse("other", cash_minor=10_000)
+    for owner, one in ((account, machine), (other, buy_running(other, HOURLY))):
+        alarms.create(by(owner), dataclasses.replace(BUSY, minutes=1))
+        world.use(one.public_id, cpu_percent=90)
+    walk(test_clock, 2)
+    assert _notices() == ["ALARM", "ALARM"]
+
+
+def _sent_to(sink: Sink) -> list[str]:
+    return [receiver for mail in sink.mails for receiver in mail[1]]
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_receiver_who_is_refused_for_good_holds_up_nobody_else(sink: Sink) -> None:
+    sink.receivers["buyer@example.com"] = "550 no such user"
+    assert (mails.send(), _sent_to(sink)) == (1, ["other@example.com"])
+    sink.receivers.clear()
+    assert (mails.send(), len(sink.mails)) == (0, 1)
+    assert [(one.attempts, one.told_at is None) for one in AlarmNotice.objects.order_by("id")] == [
+        (1, True),
+        (1, False),
+    ]
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_mail_whose_text_is_refused_is_not_offered_again(sink: Sink) -> None:
+    sink.after_data = "554 that is spam"
+    assert (mails.send(), mails.send()) == (0, 0)
+    assert _sent_to(sink) == ["buyer@example.com", "other@example.com"]  # both were asked for, each once
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_mail_that_a_server_may_have_taken_is_sent_no_second_time(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a server that takes a mail and answers after our patience, then it gets that mail once."""
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 0.2)
+    sink.after_data = ""
+    assert mails.send() == 0
+    sink.after_data = "250 sink"
+    assert mails.send() == 0
+    assert _sent_to(sink) == ["buyer@example.com", "other@example.com"]
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_receiver_for_later_is_asked_five_times_within_the_hour(sink: Sink, test_clock: BusinessClock) -> None:
+    sink.receivers["buyer@example.com"] = "450 come later"
+    told, tried = [], []
+    for _minute in range(58):
+        told.append(mails.send())
+        tried.append(AlarmNotice.objects.earliest("id").attempts)
+        test_clock.advance(minutes=1)
+    assert (told[0], sum(told), _sent_to(sink)) == (1, 1, ["other@example.com"])
+    assert [tried.index(attempt) for attempt in range(1, 6)] == [0, 2, 11, 26, 47]  # looked at first a minute on
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_a_server_that_is_away_costs_no_attempt(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as away:
+        away.setattr(settings, "EMAIL_PORT", 1)
+        assert [mails.send() for _ in range(9)] == [0] * 9
+    assert list(AlarmNotice.objects.values_list("attempts", "begun_at")) == [(0, None), (0, None)]
+    assert (mails.send(), len(sink.mails)) == (2, 2)
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_accounts_are_told_in_turn(sink: Sink, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given one with many notices, then the other's first comes behind its first, also if more of it come later."""
+    monkeypatch.setattr(mails, "_AT_ONCE", 3)
+    AlarmNotice.objects.filter(id__gt=AlarmNotice.objects.earliest("id").id).delete()
+    first, second = Alarm.objects.order_by("id")
+
+    def more(alarm: Alarm, number: int) -> None:
+        machine = Instance.objects.get(account_id=alarm.account_id)
+        for _ in range(number):
+            at = test_clock.at - test_clock.at.resolution * AlarmNotice.objects.count()
+            AlarmNotice.objects.create(alarm=alarm, instance_id=machine.id, state="ALARM", at=at)
+
+    more(first, 5)
+    more(second, 1)
+    assert (mails.send(), _sent_to(sink)) == (3, ["buyer@example.com", "other@example.com", "buyer@example.com"])
+    more(second, 2)
+    assert (mails.send(), _sent_to(sink)[3:]) == (3, ["other@example.com", "buyer@example.com", "other@example.com"])
+    assert (mails.send(), mails.send()) == (3, 0)
+
+
+@pytest.mark.usefixtures("two_alarms")
+def test_notices_are_kept_for_seven_days(test_clock: BusinessClock) -> None:
+    first, second = AlarmNotice.objects.order_by("id")
+    AlarmNotice.objects.filter(pk=first.pk).update(at=test_clock.at - dt.timedelta(days=7, seconds=1))
+    AlarmNotice.objects.filter(pk=second.pk).update(at=test_clock.at - dt.timedelta(days=7))
+    assert [mails.forget_old(test_clock.at), mails.forget_old(test_clock.at)] == [1, 0]
+    assert [AlarmNotice.objects.get().pk, Alarm.objects.count(), AlarmState.objects.count()] == [second.pk, 2, 2]
 
 
 def test_a_shop_without_mail_tells_it_on_its_page_alone(

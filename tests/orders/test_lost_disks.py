@@ -13,10 +13,11 @@ from tests.support.missed import an_interval_ago
 from tests.support.shopper import ZONE, work
 from tests.support.written import nothing_written, refused
 from vmart.config.reconcile import reconcile
+from vmart.config.steps import STEPS
 from vmart.engines.simulated.world import World
 from vmart.instances.models import Instance
 from vmart.orders import errors, lost, reinstall, sweep
-from vmart.orders.disks import again
+from vmart.orders.disks import again, own
 from vmart.orders.disks.again import Holds
 from vmart.orders.models import EngineDrift
 from vmart.orders.reinstall import Reinstall
@@ -24,6 +25,7 @@ from vmart.orders.snapshots import delete
 from vmart.pricing.configuration import DiskChoice
 from vmart.storage.models import Disk, Snapshot
 from vmart.storage.models import State as DiskState
+from vmart.worker.models import Operation
 
 __all__ = ["account", "snapshot"]
 
@@ -219,6 +221,41 @@ def test_installed_anew_its_disk_is_empty_when_the_snapshot_is_gone(
     (_, name) = _names(machine)
     assert _reinstalled(machine)["why"] == f"Empty since the snapshot is not there any more: {name}."
     assert world.read(name) == ""
+
+
+@pytest.mark.parametrize("times", [1, STEPS["reinstall"].attempts])
+def test_its_owner_is_told_also_where_the_answer_is_lost(
+    account: int, machine: Instance, snapshot: Snapshot, world: World, times: int
+) -> None:
+    """Given the machine is there when the operation is repeated, or given up, then it is known that it was lost."""
+    _deleted(account, snapshot, world)
+    _lose(machine, world)
+    (_, name) = _names(machine)
+    world.lose_answer("ensure_reinstalled", times=times)
+    assert _reinstalled(machine)["why"] == f"Empty since the snapshot is not there any more: {name}."
+    assert world.armed_count() == 0
+
+
+def test_its_owner_is_told_also_where_the_worker_is_killed(
+    account: int, machine: Instance, snapshot: Snapshot, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its machine is there again, before anybody is told."""
+    _deleted(account, snapshot, world)
+    _lose(machine, world)
+    (_, name) = _names(machine)
+
+    class Killed(BaseException):
+        """Nothing after it is done."""
+
+    def killed(*_told: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(own, "attach_again", killed)
+        _reinstalled(machine)
+    Operation.objects.update(lease_owner=None, lease_until=None)
+    work()
+    assert told(account, "machine")[-1][1]["why"] == f"Empty since the snapshot is not there any more: {name}."
 
 
 def test_a_machine_that_is_there_is_installed_anew_without_a_word_of_disks(machine: Instance, world: World) -> None:

@@ -41,12 +41,13 @@ from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
 from vmart.network.models import PublicAddress
 from vmart.orders import placement_groups, reboot, reclaim, reset_password, resize, start, stop, terminate
-from vmart.orders.errors import NoRoom, NoRoomOnHost, RoomIsMade, SoldOut, WrongState
+from vmart.orders.errors import InsufficientBalance, NoRoom, NoRoomOnHost, RoomIsMade, SoldOut, WrongState
 from vmart.orders.place import place
 from vmart.orders.placement_groups import Wanted
 from vmart.orders.purchase import dry_run, purchase
 from vmart.orders.wanted import Machine
 from vmart.placement.models import Host, Member
+from vmart.pricing.configuration import Configuration
 from vmart.provisioning import zones
 from vmart.worker.models import Operation
 
@@ -55,6 +56,7 @@ pytestmark = pytest.mark.usefixtures("in_business")
 SELLER = Actor(None, COMMAND, "seller")
 NOTICE = dt.timedelta(minutes=2)
 ORDINARY = replace(HOURLY, instance_type="S5.SMALL1")
+ORDINARY_HOLD_MINOR = 17
 
 
 @pytest.fixture
@@ -62,11 +64,11 @@ def account() -> int:
     return open_purse(cash_minor=20_000)
 
 
-def _only_room_for(machines: int) -> None:
+def _only_room_for(machines: int, zone: str = ZONE) -> None:
     """Room for so many of S5.SMALL1, with what is placed already, on one host of the zone."""
-    first = Host.objects.filter(zone_id=ZONE).order_by("-vcpu_used", "id").first()
+    first = Host.objects.filter(zone_id=zone).order_by("-vcpu_used", "id").first()
     assert first is not None
-    Host.objects.filter(zone_id=ZONE).exclude(pk=first.pk).update(enabled=False)
+    Host.objects.filter(zone_id=zone).exclude(pk=first.pk).update(enabled=False)
     Host.objects.filter(pk=first.pk).update(memory_capacity_mib=1024 * machines)
 
 
@@ -326,6 +328,60 @@ def test_a_start_without_room_has_spot_machines_of_its_host_go(account: int, tes
     work()
     assert [now(one).state for one in (machine, first, second)] == ["RUNNING", "RUNNING", "GONE"]
     assert list(reconcile()) == []
+
+
+def _off_without_charge(owner: int, configuration: Configuration) -> Instance:
+    """In its zone's only host, with room for nine machines."""
+    zones.check(configuration.zone)
+    _only_room_for(9, configuration.zone)
+    machine = buy_running(owner, configuration)
+    stop.stop(by(owner), [machine.public_id], stopped_mode=stop.STOP_CHARGING)
+    work()
+    return machine
+
+
+@pytest.mark.parametrize("other_has_spots", [True, False])
+def test_a_start_in_two_zones_has_nobody_go_unless_both_find_room(account: int, *, other_has_spots: bool) -> None:
+    owner = open_purse("other", cash_minor=20_000)
+    elsewhere = "ap-guangzhou-6"
+    machines = [_off_without_charge(owner, replace(ORDINARY, zone=zone)) for zone in (ZONE, elsewhere)]
+    spots = [buy_running(account, SPOT)]
+    if other_has_spots:
+        spots.append(buy_running(account, replace(SPOT, zone=elsewhere)))
+    _only_room_for(1)
+    _only_room_for(1 if other_has_spots else 0, elsewhere)
+    names = [machine.public_id for machine in machines]
+    with pytest.raises(RoomIsMade if other_has_spots else NoRoomOnHost):
+        start.start(by(owner), names)
+    assert [now(spot).reclaim_at for spot in spots] == ([START + NOTICE] * 2 if other_has_spots else [None])
+    assert Event.objects.filter(kind="room_made").count() == (1 if other_has_spots else 0)
+
+
+@pytest.mark.parametrize("spare_minor", [0, -1])
+def test_room_is_made_for_a_start_whose_holds_can_all_be_had(account: int, spare_minor: int) -> None:
+    """Two machines, of which the first's hour is in the balance in any case."""
+    owner = open_purse("other", cash_minor=2 * ORDINARY_HOLD_MINOR + spare_minor)
+    machines = [_off_without_charge(owner, ORDINARY) for _ in range(2)]
+    spots = [buy_running(account, SPOT) for _ in range(2)]
+    _only_room_for(2)
+    with pytest.raises(RoomIsMade if spare_minor == 0 else InsufficientBalance):
+        start.start(by(owner), [machine.public_id for machine in machines])
+    assert [bool(now(spot).reclaim_at) for spot in spots] == [spare_minor == 0] * 2
+
+
+@pytest.mark.parametrize("free", [2, 1])
+def test_nobody_goes_for_a_start_that_finds_no_address(account: int, free: int) -> None:
+    """The first of two finds room."""
+    owner = open_purse("other", cash_minor=20_000)
+    with_address = replace(ORDINARY, public_ip=True, bandwidth_mbps=1)
+    machines = [_off_without_charge(owner, with_address) for _ in range(2)]
+    spot = buy_running(account, SPOT)
+    _only_room_for(2)
+    left = PublicAddress.objects.filter(zone_id=ZONE, instance_id=None)
+    left.exclude(pk__in=list(left.values_list("pk", flat=True)[:free])).delete()
+    with pytest.raises(RoomIsMade if free == 2 else NoRoomOnHost):
+        start.start(by(owner), [machine.public_id for machine in machines])
+    assert now(spot).reclaim_at == (START + NOTICE if free == 2 else None)
 
 
 @pytest.mark.parametrize("prepaid", [False, True])

@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.orders.prepaying import MONTH_MINOR, SSD, lines, prepaid_disk, term
 from tests.orders.test_own_disks import again, latest
@@ -121,6 +123,35 @@ def test_a_day_that_has_begun_is_paid(account: int) -> None:
     assert (line.months, line.days, line.amount_minor) == (0, 1, 333)
 
 
+@pytest.mark.parametrize(
+    ("months", "told", "right"),
+    [
+        (1, "2026-04-30", True),  # as it was before the renewal by a month
+        (1, "2026-05-31", False),  # as it is now: another month is asked for
+        (3, "2026-02-28", True),
+        (1, "2026-05-01", None),
+        (3, "2026-03-03", None),
+        (5, "2025-12-31", None),  # before its first term
+    ],
+)
+def test_the_deadline_of_a_machine_renewed_just_before_counts_from_its_anchor(
+    account: int, months: int, told: str, *, right: bool | None
+) -> None:
+    """Bought on 31 January and renewed so that it ends on 31 May, four months later."""
+    machine, disk = _with_machine(account)
+    begun, ends = (dt.datetime(2026, month, 31, 2, tzinfo=UTC) for month in (1, 5))
+    Subscription.objects.filter(pk=machine.pk).update(anchor_at=begun, expires_at=ends)
+    deadline = dt.datetime.fromisoformat(f"{told}T02:00:00+00:00")
+    if right is None:
+        with refused(InvalidParameter, field="deadline", match="expires at 2026-05-31 10:00:00"):
+            align.to_its_machine(account, disk.public_id, deadline, months)
+        return
+    asked = align.to_its_machine(account, disk.public_id, deadline, months)
+    assert asked == Renewal([disk.public_id], 0 if right else months, with_machine=True)
+    renew.ACT.order(by(account), asked)
+    assert term(disk) == (begun, ends if right else dt.datetime(2026, 6, 30, 2, tzinfo=UTC))
+
+
 @pytest.mark.parametrize("how", ["detached", "postpaid"])
 def test_a_disk_without_a_machine_that_is_paid_ahead_goes_on_with_none(account: int, how: str) -> None:
     disk = prepaid_disk(account)
@@ -153,6 +184,21 @@ def test_a_machine_is_renewed_with_its_disks(account: int) -> None:
     assert term(disk) == (machine.subscription.anchor_at, machine.subscription.expires_at)
     assert term(longer)[1] == EXPIRY.replace(month=7)
     assert list(reconcile()) == []
+
+
+def test_the_terms_of_machines_are_read_at_once_however_many_disks_they_have(account: int) -> None:
+    machine, disk = _with_machine(account)
+    others = [prepaid_disk(account).public_id for _ in range(2)]
+    attach(by(account), machine.public_id, others)
+    work()
+
+    def statements(names: list[str]) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            renew.ACT.price(account, Renewal(names, 0, with_machine=True))
+        return len(asked)
+
+    statements([disk.public_id])  # the catalog is read once
+    assert statements([disk.public_id]) == statements([disk.public_id, *others])
 
 
 def test_a_machine_is_not_renewed_where_the_money_for_its_disk_is_missing(account: int) -> None:

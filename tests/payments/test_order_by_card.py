@@ -1,9 +1,13 @@
 """Given an order paid outright by card, then money and machine come in one commit, or the money alone."""
 
 import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import F
 
 from tests.orders.test_spot import SPOT
@@ -53,6 +57,25 @@ def _success(payment_id: int, *, buy: bool = True) -> bool:
     payment = Payment.objects.get(id=payment_id)
     outcome = Outcome(Status.SUCCEEDED, payment.reference, payment.amount_minor, "CNY")
     return record(payment_id, outcome, currency="CNY", buy=buy)
+
+
+@contextmanager
+def _locks_in_order(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """The accounts that are locked within, and "payment" for a payment's row, in their order."""
+    locks: list[object] = []
+    call = db.call
+
+    def calls(name: str, *values: Any) -> Any:
+        locks.extend(values if name == "ledger_lock" else [])
+        return call(name, *values)
+
+    def noting(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        locks.extend(["payment"] if 'FROM "payments_payment"' in sql and sql.endswith("FOR UPDATE") else [])
+        return execute(sql, *rest)
+
+    with monkeypatch.context() as patch, connection.execute_wrapper(noting):
+        patch.setattr(db, "call", calls)
+        yield locks
 
 
 def test_a_prepaid_order_is_paid_and_delivered() -> None:
@@ -108,7 +131,9 @@ def test_sold_out_in_between_leaves_the_money_as_balance() -> None:
     assert not Operation.objects.exists()
 
 
-def test_an_order_by_card_that_finds_no_room_has_some_made(test_clock: BusinessClock) -> None:
+def test_an_order_by_card_that_finds_no_room_has_some_made(
+    test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given spot machines in its way, then they go for it, the payer reads until when, and the money waits for them."""
     zones.check(MONTHLY.zone)
     zones.prepare_images(MONTHLY.zone)
@@ -120,7 +145,9 @@ def test_an_order_by_card_that_finds_no_room_has_some_made(test_clock: BusinessC
     account = open_purse()
     small = replace(MONTHLY, instance_type="S5.SMALL1")
     order, payment = _waiting(account, small)
-    assert _success(payment)
+    with _locks_in_order(monkeypatch) as locks:
+        assert _success(payment)
+    assert locks[-2:] == [account, "payment"]  # where the reason is written: the account's first
     reason = Payment.objects.get(id=payment).reason
     assert reason.startswith("Room for 1 of S5.SMALL1 is being made in")
     assert (Order.objects.get(id=order).status, Order.objects.get(id=order).reason) == (7, reason)

@@ -5,13 +5,13 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.pricing.demo import demo_book
 from vmart.kernel.clock import add_months
 from vmart.pricing.errors import NoPrice, PeriodNotSold
-from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day
+from vmart.pricing.renewal import Term, price_minor, term_of_months, term_to_day, term_until
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CPU, DISK = "ap-guangzhou/cpu/S5.SMALL1", "ap-guangzhou/disk/CLOUD_PREMIUM"
@@ -84,6 +84,24 @@ def test_after_a_unified_day_terms_keep_that_day() -> None:
 def test_the_price_of_a_term(months: int, days: int, listed: int, due: int) -> None:
     at = _at("2026-03-10 12:00")
     assert price_minor(demo_book(), MACHINE, Term(months, days, at, at)) == (listed, due)
+
+
+@given(day=st.integers(0, 800), short_s=st.integers(0, 2 * 86_400) | st.integers(0, 28 * 86_400 - 1))
+@example(day=0, short_s=1)  # 30 days and nearly a day more of a month of 31
+def test_a_part_of_a_month_never_costs_more_than_the_month(day: int, short_s: int) -> None:
+    """By list price: a day over is a thirtieth of it, also where 31 have begun."""
+    begun = _at("2026-01-01 10:00") + dt.timedelta(days=day)
+    month_on = add_months(begun, 1, SHANGHAI)
+    part = term_until(begun, begun, month_on - dt.timedelta(seconds=short_s), begun, SHANGHAI)
+    whole = term_until(begun, begun, month_on, begun, SHANGHAI)
+    assert ((part.months, part.days) == (1, 0)) == (short_s == 0)
+    assert price_minor(demo_book(), MACHINE, part)[0] <= price_minor(demo_book(), MACHINE, whole)[0] == 6250
+
+
+@pytest.mark.parametrize(("days", "listed"), [(29, 6042), (30, 6250), (31, 6250)])
+def test_31_days_over_cost_a_month(days: int, listed: int) -> None:
+    at = _at("2026-03-10 12:00")
+    assert price_minor(demo_book(), MACHINE, Term(0, days, at, at)) == (listed, listed)
 
 
 def test_what_has_no_price_any_more_is_refused_by_name() -> None:

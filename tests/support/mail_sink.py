@@ -17,6 +17,8 @@ class Sink:
     port: int = 0
     mails: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
     refuses: bool = False  # a server that takes no mail from us
+    receivers: dict[str, str] = field(default_factory=dict)  # what it answers to one, "250" to all others
+    after_data: str = "250 sink"  # what it answers to a mail that it has; "" nothing, until the client goes
 
 
 @contextmanager
@@ -37,10 +39,17 @@ def mail_sink() -> Iterator[Sink]:
                         self._say("550 not from you")
                         continue
                 elif word == b"RCPT":
-                    receivers.append(text.partition("<")[2].partition(">")[0])
+                    receiver = text.partition("<")[2].partition(">")[0]
+                    if receiver in sink.receivers:
+                        self._say(sink.receivers[receiver])
+                        continue
+                    receivers.append(receiver)
                 elif word == b"DATA":
                     self._say("354 go on")
                     sink.mails.append((sender, receivers, self._message()))
+                    if sink.after_data:
+                        self._say(sink.after_data)
+                    continue
                 self._say("250 sink")
             return None
 

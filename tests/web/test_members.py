@@ -1,17 +1,22 @@
 """Given an account with members, when they are invited, join, change and leave, then it is so at once, and told."""
 
+import dataclasses
 import re
+import threading
 from urllib.parse import urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.db import transaction
 from django.test import Client, override_settings
 
 from tests.api.calling import Client as Api
-from tests.api.calling import application
+from tests.api.calling import Ring, TestKey, application, send
+from tests.api.signing import SECRET_ID, sdk_request
+from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.business_clock import BusinessClock
 from tests.support.mail_sink import Sink, link
-from tests.support.written import nothing_written
+from tests.support.written import nothing_written, refused
 from tests.web.membership import member_of
 from tests.web.visiting import PASSWORD, Visitor, customer, text_of
 from vmart.api import services
@@ -20,6 +25,8 @@ from vmart.customers.models import Account, ApiKey, Invitation, Member, User
 from vmart.events.models import Event
 from vmart.instances.models import KeyPair
 from vmart.kernel import clock
+from vmart.kernel.errors import InvalidValue, LimitExceeded
+from vmart.orders import open_account
 
 
 def invite(sink: Sink, owner: Visitor, email: str, role: str = "viewer") -> str:
@@ -280,6 +287,94 @@ def test_a_form_that_was_opened_for_one_account_is_refused_after_the_switch() ->
     assert late.status_code == 403
 
 
+def _token(visitor: Visitor, address: str) -> dict[str, str]:
+    page = visitor.get(address).content.decode()
+    return {"csrfmiddlewaretoken": re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[0]}
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+@pytest.mark.parametrize("staff", [True, False])
+def test_a_form_opened_for_an_account_that_one_is_no_member_of_is_done_in_no_other(leaves: bool, staff: bool) -> None:
+    """Two forms were opened: the first says that he is no member, the second is not sent for his own account."""
+    owner = customer()
+    both = member_of(owner.account_id, "admin", enforce_csrf_checks=True)
+    both.post("/accounts/acting-for/", {"account": owner.account_id, **_token(both, "/keys/")})
+    User.objects.filter(pk=both.user.pk).update(is_staff=staff)
+    own = Member.objects.filter(user=both.user).order_by("id")[0].account
+    before = _token(both, "/keys/")
+    if leaves:
+        answer = both.post("/members/leave/", before)
+    else:
+        owner.post(f"/members/{both.user.pk}/", {"act": "remove"})
+        answer = both.post("/keys/", {"act": "create", "name": "first", **before})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    told = text_of(both.get("/", follow=True))
+    assert "You are no longer a member of that account." in told
+    assert f"You act for {own.name} now." in told
+    assert both.session["account"] == own.pk
+    with nothing_written():
+        late = both.post("/keys/", {"act": "create", "name": "late", **before})
+    assert (late.status_code, KeyPair.objects.exists()) == (403, False)
+    both.post("/keys/", {"act": "create", "name": "mine", **_token(both, "/keys/")})
+    assert KeyPair.objects.get().account_id == own.pk
+
+
+def test_who_leaves_the_only_account_gets_one_of_his_own_and_its_forms() -> None:
+    owner = customer()
+    viewer = member_of(owner.account_id, "viewer", enforce_csrf_checks=True)
+    Member.objects.filter(user=viewer.user).exclude(account_id=owner.account_id).delete()
+    before = _token(viewer, "/members/leave/")
+    assert viewer.post("/members/leave/", before).status_code == 302
+    assert viewer.get("/keys/").status_code == 200
+    own = Member.objects.get(user=viewer.user)
+    assert (own.role, viewer.session["account"]) == ("owner", own.account_id)
+    with nothing_written():
+        assert viewer.post("/keys/", {"act": "create", "name": "late", **before}).status_code == 403
+
+
+def _without_account() -> Visitor:
+    visitor = customer(gift_minor=0)
+    Member.objects.filter(user=visitor.user).delete()
+    return visitor
+
+
+def _pages_at_once(visitor: Visitor) -> int:
+    """Three pages, of three sessions, meet while the user's row is held; how many accounts he has then."""
+    sessions = [Client() for _ in range(3)]
+    for session in sessions:
+        session.force_login(visitor.user)
+    held = threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=visitor.user.pk)
+            held.set()
+            wait_until_blocked(3)
+
+    def look(session: Client) -> int:
+        assert held.wait(10)
+        return int(session.get("/keys/").status_code)
+
+    outcomes = at_once(hold, *[lambda session=session: look(session) for session in sessions])
+    assert outcomes == [None, 200, 200, 200]
+    return Member.objects.filter(user=visitor.user, role="owner").count()
+
+
+def test_of_pages_at_once_one_opens_the_account() -> None:
+    visitor = _without_account()
+    accounts = Account.objects.count()
+    assert _pages_at_once(visitor) == 1
+    assert Account.objects.count() == accounts + 1
+
+
+def test_control_without_a_look_under_the_lock_each_page_opens_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlocked(user: User) -> Member:
+        return Member.objects.get(account=open_account.open_account(user, user.email), user=user)
+
+    monkeypatch.setattr("vmart.web.visitor.place_of", unlocked)
+    assert _pages_at_once(_without_account()) == 3
+
+
 def test_one_acts_for_no_account_whose_member_one_is_not() -> None:
     visitor, other = customer(), customer()
     for wanted in (str(other.account_id), "", "x", "9" * 40, "-1"):
@@ -350,6 +445,32 @@ def test_a_key_works_from_its_addresses_alone() -> None:
 def test_the_address_list_holds_for_networks_of_both_kinds() -> None:
     found = api_keys.networks_of("10.1.2.3\n10.0.0.0/8,::1  10.0.0.0/8")
     assert [str(network) for network in found] == ["10.1.2.3/32", "10.0.0.0/8", "::1/128"]
+    mapped = api_keys.networks_of("::ffff:203.0.113.7 ::ffff:10.0.0.0/104 203.0.113.7 ::/0")
+    assert [str(network) for network in mapped] == ["203.0.113.7/32", "10.0.0.0/8", "::/0"]
+
+
+@pytest.mark.parametrize("word", ["fe80::1%eth0", "fe80::1%1/128", "fe80::%/64", "203.0.113.7%1"])
+def test_an_address_with_a_scope_is_none(word: str) -> None:
+    with refused(InvalidValue, match=f"{word} is no address"):
+        api_keys.networks_of(word)
+
+
+def test_the_first_address_too_many_ends_the_reading() -> None:
+    assert len(api_keys.networks_of("\n".join(f"10.0.0.{n}" for n in range(20)))) == 20
+    with refused(LimitExceeded, match="at most 20 addresses"):
+        api_keys.networks_of("\n".join([*(f"10.0.0.{n}" for n in range(21)), "none"]))
+
+
+@pytest.mark.parametrize(
+    ("caller", "is_let"),
+    [("203.0.113.7", True), ("::ffff:203.0.113.7", True), ("::ffff:203.0.114.7", False), ("::cb00:7107", False)],
+)
+def test_who_comes_by_ipv4_to_a_socket_for_both_is_compared_as_ipv4(caller: str, is_let: bool) -> None:
+    ring = Ring({SECRET_ID: TestKey(networks=tuple(api_keys.networks_of("203.0.113.0/24")))})
+    request = dataclasses.replace(sdk_request("DescribeRegions", {}), address=caller)
+    answer = send(application(services.API, keys=ring), request).response
+    assert ("Error" not in answer) is is_let
+    assert is_let or answer["Error"]["Code"] == "AuthFailure.UnauthorizedOperation"
 
 
 def test_a_sign_in_is_in_the_audit_log_of_each_account_of_the_user() -> None:

@@ -26,6 +26,18 @@ ROLES = list(Role)
 # Not of an account, or asked of nobody's role: how one signs in, one's own settings, where invitations lead.
 NO_ROLES = {"home", "console", "invited", "act_for", "settings", "security", "sessions"}
 
+# What an action of the legacy API is called in the API 3.0, where it is called otherwise.
+TWINS = {
+    "DescribeAvailabilityZones": "DescribeZones",
+    "InquiryInstancePrice": "InquiryPriceRunInstances",
+    "InquiryInstancePriceHour": "InquiryPriceRunInstances",
+    "RunInstancesHour": "RunInstances",
+    "ResetInstancePassword": "ResetInstancesPassword",
+    "ReturnInstance": "TerminateInstances",
+    "RenewInstance": "RenewInstances",
+    "SetAutoRenew": "ModifyInstancesRenewFlag",
+}
+
 
 def test_the_table_is_current() -> None:
     assert roles_table.PATH.read_text() == roles_table.text(), "python -m tests.support.roles_table"
@@ -43,6 +55,13 @@ def test_every_action_is_in_the_table() -> None:
     declared = {(f"{action.service} {action.name}", "3.0") for action in services.API}
     declared |= {(f"{action.service} {action.name}", "legacy") for action in services.LEGACY}
     assert {(row[0], row[1]) for row in WRITTEN["Actions of the API"]} == declared
+
+
+def test_a_legacy_action_takes_what_its_twin_takes() -> None:
+    takes = {action.name: action.permission for action in services.API if action.service == "cvm"}
+    legacy = {action.name: action.permission for action in services.LEGACY}
+    assert legacy == {name: takes[TWINS.get(name, name)] for name in legacy}
+    assert set(TWINS) <= set(legacy)
 
 
 def _address(name: str) -> str:

@@ -1,8 +1,8 @@
 """What a worker does beside the queue, by the wall clock: look at zones, images, bytes, what machines use, drift,
 alarms, partitions.
 
-Each zone has a thread of its own, so that a slow engine delays nobody else; an advisory lock lets one
-worker at a time do a zone's chores.
+Each zone has a thread of its own, so that a slow engine delays nobody else, and so have mails, for a slow server; an
+advisory lock lets one worker at a time do a zone's chores.
 """
 
 import logging
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _CHECK_S, _DAILY_S = 30.0, 3600.0
+_MAILS_S = 5.0  # well below the minute that an alarm takes anyway
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Chores:
 
     def start(self) -> None:
         self._begin("house", self._housekeeping)
+        self._begin("mails", self._mails)
         self._begin("catalog", self._follow_catalog)
 
     def stop(self) -> None:
@@ -99,6 +101,17 @@ class Chores:
     def _watch(self, zone: str) -> None:
         self._repeat(f"watch {zone}", lambda: watch.follow(zone, self._stop))
 
+    def _mails(self) -> None:
+        looked = 0.0
+
+        def once() -> None:
+            nonlocal looked
+            if not looked or clock.monotonic() - looked > _MAILS_S:
+                looked = clock.monotonic()
+                mails.send()
+
+        self._repeat("mails", once)
+
     def _housekeeping(self) -> None:
         last = looked = 0.0
         evaluated = None
@@ -110,17 +123,16 @@ class Chores:
                 evaluated = minute
                 roll_up.until_now()
                 evaluate.at(minute)
-                mails.send()
             if not looked or clock.monotonic() - looked > _CHECK_S:
                 reclaim.for_price()
                 consoles.sweep()
-                mails.send()  # what a server did not take before
                 looked = clock.monotonic()
             if not last or clock.monotonic() - last > _DAILY_S:
                 ensure_partitions(clock.now())
                 drop_old(clock.now())
                 idempotency.forget_old(clock.wall())
                 passwords.erase_old(clock.now())
+                mails.forget_old(clock.now())
                 last = clock.monotonic()  # not before: what fails is done again at the next tick
 
         self._repeat("chores", once)

@@ -87,6 +87,8 @@ class Gateway:
                 first = await self._first(browser)
                 if first is not None:
                     await self._open(browser, first)
+        except Exception:  # the library would say it where nobody reads
+            log.exception("a console could not be opened")
         finally:
             self._handled -= 1
             self._used_at = clock.monotonic()

@@ -93,19 +93,30 @@ def use_from(actor: Actor, secret_id: str, addresses: str) -> None:
 
 
 def networks_of(text: str) -> list[Network]:
-    """What stands there, one a line or with commas between them; an address alone is the network of itself."""
-    found = []
-    for word in text.replace(",", " ").split():
-        try:
-            found.append(ip_network(word, strict=False))
-        except ValueError:
-            raise InvalidValue(
-                "{word} is no address and no network, as 203.0.113.7 or 203.0.113.0/24.",
-                field="addresses", word=word[:60],
-            ) from None  # fmt: skip
-    if len(found) > ADDRESSES_MAX:
-        raise LimitExceeded("A key has at most {most} addresses.", field="addresses", most=ADDRESSES_MAX)
-    return list(dict.fromkeys(found))
+    """What stands there, one a line or with commas between them; an address alone is the network of itself.
+
+    Raises InvalidValue for what is none, LimitExceeded at the first beyond ADDRESSES_MAX.
+    """
+    found: dict[Network, None] = {}
+    for number, word in enumerate(text.replace(",", " ").split()):
+        if number == ADDRESSES_MAX:
+            raise LimitExceeded("A key has at most {most} addresses.", field="addresses", most=ADDRESSES_MAX)
+        found[_network(word)] = None
+    return list(found)
+
+
+def _network(word: str) -> Network:
+    """An IPv4 network that is written as IPv6 is the IPv4 one: so are callers compared."""
+    try:
+        if "%" in word:
+            raise ValueError("a scope is of one host's interfaces")
+        network = ip_network(word, strict=False)
+    except ValueError:
+        raise InvalidValue(
+            "{word} is no address and no network, as 203.0.113.7 or 203.0.113.0/24.", field="addresses", word=word[:60]
+        ) from None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return IPv4Network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 def delete(actor: Actor, secret_id: str) -> None:

@@ -14,7 +14,7 @@ _FILE_PAGE = 2000
 
 @dataclass(frozen=True, slots=True)
 class CustomerRow:
-    """A customer in a list; minor units. ``email`` is the owner's."""
+    """A customer in a list; minor units. ``email`` is the owner's, of several the first's."""
 
     id: int
     email: str
@@ -40,7 +40,7 @@ class Customer:
 
 _OWNER = """
 LEFT JOIN LATERAL (SELECT u.email FROM customers_member m JOIN customers_user u ON u.id = m.user_id
-                   WHERE m.account_id = a.id ORDER BY m.id LIMIT 1) AS owner ON true
+                   WHERE m.account_id = a.id AND m.role = 'owner' ORDER BY m.id LIMIT 1) AS owner ON true
 """
 
 _LIST = """
@@ -113,13 +113,16 @@ def customer(account_id: int) -> Customer | None:
     return Customer(**rows[0], quotas=quotas.of(account_id), own_quotas=quotas.own(account_id)) if rows else None
 
 
-def find(who: str) -> int | None:
-    """Number of the customer with this address (any letter case) or this number."""
+def named(who: str) -> list[int]:
+    """Numbers of the customers whose owner has this address (any letter case), or the one with this number.
+
+    A member with another role is not the customer: what is meant for him is none of that account.
+    """
     if (asked := number(who)) is not None:
-        return asked if customer(asked) else None
+        return [asked] if customer(asked) else []
     rows = db.rows(
         "SELECT m.account_id FROM customers_member m JOIN customers_user u ON u.id = m.user_id"
-        " WHERE lower(u.email) = lower(%s) ORDER BY m.id LIMIT 1",
+        " WHERE lower(u.email) = lower(%s) AND m.role = 'owner' ORDER BY m.account_id",
         who,
     )
-    return int(rows[0]["account_id"]) if rows else None
+    return [int(row["account_id"]) for row in rows]

@@ -5,7 +5,9 @@ import datetime as dt
 from vmart.kernel import db
 from vmart.monitoring.sample import minute_of
 
-_AFTER = dt.timedelta(seconds=30)  # of a minute, for the engines' answers: one that comes later is of no alarm
+# Of a minute, for the engines' answers: one that comes later is of no alarm. An engine is asked for its list (its limit
+# is 30 s), and for counters, metrics and each fifth time the full list (20 s each): 90 s, where each takes all it may.
+_AFTER = dt.timedelta(seconds=95)
 
 
 def due(now: dt.datetime) -> dt.datetime:

@@ -1,7 +1,7 @@
 """Open an account: user's account, purses and, for demos, a first credit, in one commit."""
 
 from vmart.customers import accounts, invitations
-from vmart.customers.models import Account, Invitation, User
+from vmart.customers.models import Account, Invitation, Member, User
 from vmart.kernel import db, ids
 from vmart.orders.credit import credit
 
@@ -12,6 +12,18 @@ def open_account(owner: User, name: str, *, quota_set: str = "default") -> Accou
         account = accounts.create(owner, name, quota_set)
         db.call("ledger_open", account.id)
     return account
+
+
+def place_of(user: User) -> Member:
+    """The user's first place in an account; who has none gets an account of his own, once, however often he asks."""
+    with db.act():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two at once look one after the other
+        place = Member.objects.filter(user=user).order_by("id").first()
+        if place is None:
+            account = accounts.create(user, user.email)
+            db.call("ledger_open", account.id)
+            place = Member.objects.get(account=account, user=user)
+    return place
 
 
 def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:

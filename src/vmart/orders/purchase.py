@@ -18,12 +18,11 @@ from vmart.catalog import shop
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.ledger.queries import balance
-from vmart.network.models import PublicAddress
 from vmart.orders import purchase_values, reclaim, refusals, room, tokens
 from vmart.orders.errors import NoPlaceApart, NoRoom, RoomIsMade
 from vmart.orders.ready import ready
 from vmart.orders.wanted import Bought, Purchase, fingerprinted
-from vmart.pricing.configuration import SPOTPAID, Configuration
+from vmart.pricing.configuration import SPOTPAID
 from vmart.pricing.quote import Quote
 
 
@@ -98,8 +97,8 @@ def _room_made(request: Purchase, quoted: Quote, here: shop.Shop) -> RoomIsMade 
     if balance(request.account_id).available_minor < quoted.due_minor + quoted.hold_minor:
         return None
     enough = replace(configuration, count=request.min_count or configuration.count)
-    if enough.public_ip and not _addresses_for(enough):
-        return None  # nobody goes for what could not be had all the same
+    if enough.public_ip and not reclaim.has_addresses(enough.zone, enough.count):
+        return None
     until = reclaim.for_room(request.account_id, enough, here, *request.machine.placement_groups)
     if until is None:
         return None
@@ -109,12 +108,6 @@ def _room_made(request: Purchase, quoted: Quote, here: shop.Shop) -> RoomIsMade 
         field="instance_type", count=enough.count, type=configuration.instance_type,
         zone=configuration.zone, until=refusals.local(until.isoformat()),
     )  # fmt: skip
-
-
-def _addresses_for(configuration: Configuration) -> bool:
-    """Whether the zone has free public addresses for all of them."""
-    free = PublicAddress.objects.filter(zone_id=configuration.zone, instance_id=None, withdrawn=False)
-    return free[: configuration.count].count() == configuration.count
 
 
 def _write(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, *, first_in_zone: bool) -> Bought:

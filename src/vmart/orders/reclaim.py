@@ -20,6 +20,7 @@ from vmart.instances.models import ALIVE, ON, Instance, State
 from vmart.kernel import clock, db
 from vmart.kernel.clock import HOUR
 from vmart.kernel.errors import NotFound
+from vmart.network.models import PublicAddress
 from vmart.orders import machines as m
 from vmart.orders import refusals, spot, terminate
 from vmart.orders.acts import ending, when_idle
@@ -45,13 +46,13 @@ _TAKEN = (*(state for state in ALIVE if state != State.PENDING), State.SHUTDOWN)
 _FREE = """
 SELECT id, vcpu_capacity - vcpu_used AS vcpu, memory_capacity_mib - memory_used_mib AS memory_mib,
        disk_capacity_gib - disk_used_gib AS disk_gib
-FROM placement_host WHERE zone_id = %s AND online AND enabled
+FROM placement_host WHERE zone_id = ANY (%s) AND online AND enabled
 """
 _SPOTS = """
 SELECT i.id, a.host_id, a.vcpu, a.memory_mib, a.disk_gib,
        i.reclaim_at IS NOT NULL OR i.state = 'TERMINATING' AS leaving
 FROM instances_instance i JOIN placement_allocation a ON a.instance_id = i.id
-WHERE i.zone_id = %s AND i.charge_type = 'SPOTPAID' AND i.state NOT IN ('GONE', 'PENDING', 'LAUNCH_FAILED')
+WHERE i.zone_id = ANY (%s) AND i.charge_type = 'SPOTPAID' AND i.state NOT IN ('GONE', 'PENDING', 'LAUNCH_FAILED')
 ORDER BY i.created_at DESC, i.id DESC
 """
 
@@ -99,6 +100,12 @@ def by_seller(actor: Actor, public_id: str) -> bool:
     return announce([found.id], BY_SELLER, actor) == 1
 
 
+def has_addresses(zone: str, count: int) -> bool:
+    """Whether the zone has so many free public addresses: nobody goes for what could not be had all the same."""
+    free = PublicAddress.objects.filter(zone_id=zone, instance_id=None, withdrawn=False)
+    return free[:count].count() == count
+
+
 def for_room(account_id: int, configuration: Configuration, here: Shop, group_id: str = "") -> dt.datetime | None:
     """Have room made for an account's purchase that found none; when it is there. ``group_id``: of a placement group.
 
@@ -110,14 +117,18 @@ def for_room(account_id: int, configuration: Configuration, here: Shop, group_id
     apart = _apart(account_id, group_id, configuration) if group_id else None
     if group_id and apart is None:
         return None
-    free, taken = _there(configuration.zone)
-    return _made(account_id, configuration.zone, plan(free, taken, needed, configuration.count, apart))
+    free, taken = _there([configuration.zone])
+    return _made(account_id, [configuration.zone], plan(free, taken, needed, configuration.count, apart))
 
 
 def where_they_are(machines: Sequence[tuple[Instance, Room]], field: str) -> RoomIsMade | None:
-    """The same for machines of an account in a zone that need so much more on their hosts: what is said of it."""
-    first, _ = machines[0]
-    until = _on_their_hosts(first.account_id, first.zone_id, {machine.id: more for machine, more in machines})
+    """The same for machines of an account that need so much more on their hosts: what is said of it.
+
+    Nobody goes in one zone where another has no room to be made.
+    """
+    zones = sorted({machine.zone_id for machine, _ in machines})
+    going = _on_their_hosts(zones, {machine.id: more for machine, more in machines})
+    until = _made(machines[0][0].account_id, zones, going)
     if until is None:
         return None
     return RoomIsMade(
@@ -127,26 +138,26 @@ def where_they_are(machines: Sequence[tuple[Instance, Room]], field: str) -> Roo
     )  # fmt: skip
 
 
-def _on_their_hosts(account_id: int, zone: str, more: Mapping[int, Room]) -> dt.datetime | None:
+def _on_their_hosts(zones: Sequence[str], more: Mapping[int, Room]) -> list[int] | None:
     needed: dict[int, Room] = {}
     for number, host in Allocation.objects.filter(instance_id__in=more).values_list("instance_id", "host_id"):
         needed[host] = needed.get(host, _NOTHING).plus(more[number])
-    free, taken = _there(zone)
+    free, taken = _there(zones)
     going: list[int] = []
     for host, room in needed.items():
         there = plan({host: free[host]} if host in free else {}, taken, room, 1)
         if there is None:
             return None
         going += there
-    return _made(account_id, zone, tuple(going))
+    return going
 
 
-def _there(zone: str) -> tuple[dict[int, Room], list[Taken]]:
-    """What is free on each host of the zone that takes machines, and its spot machines, the newest first."""
-    free = {row.pop("id"): Room(**row) for row in db.rows(_FREE, zone)}
+def _there(zones: Sequence[str]) -> tuple[dict[int, Room], list[Taken]]:
+    """What is free on each host of the zones that takes machines, and their spot machines, the newest first."""
+    free = {row.pop("id"): Room(**row) for row in db.rows(_FREE, list(zones))}
     taken = [
         Taken(row["id"], row["host_id"], Room(row["vcpu"], row["memory_mib"], row["disk_gib"]), leaving=row["leaving"])
-        for row in db.rows(_SPOTS, zone)
+        for row in db.rows(_SPOTS, list(zones))
     ]
     return free, taken
 
@@ -159,12 +170,12 @@ def _apart(account_id: int, group_id: str, configuration: Configuration) -> Apar
     return Apart({row["id"]: row["place"] for row in places}, {row["place"]: row["there"] for row in places})
 
 
-def _made(account_id: int, zone: str, going: Sequence[int] | None) -> dt.datetime | None:
+def _made(account_id: int, zones: Sequence[str], going: Sequence[int] | None) -> dt.datetime | None:
     if going is None or (going and not _may_have_more_made(account_id)):
         return None
     announce(going, FOR_ROOM)
     until: dt.datetime | None = (
-        Instance.objects.filter(zone_id=zone, charge_type=SPOTPAID, reclaim_at__gt=clock.now())
+        Instance.objects.filter(zone_id__in=zones, charge_type=SPOTPAID, reclaim_at__gt=clock.now())
         .exclude(state=State.GONE)
         .order_by("-reclaim_at")
         .values_list("reclaim_at", flat=True)

@@ -114,24 +114,29 @@ def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:
 
 
 def _install(operation: Claimed, owner: uuid.UUID) -> None:
-    machine, disks = m.read(operation.subject_id), again.Filled()
+    machine = m.read(operation.subject_id)
     if m.is_under_way(machine, ACT):
         spec = _spec(machine, operation.payload)
-        disks = _filled_again(machine, spec)
+        if not _filled_again(operation, owner, machine, spec):
+            return
         seen = engine_of(operation.lane).ensure_reinstalled(spec)
         own.attach_again(operation.lane, machine)
         if seen.power != Power.RUNNING:
             raise m.not_on(seen)
     with outcome(operation, owner, State.STARTING) as installed:
         if installed:
-            _installed(installed, operation.payload, disks)
+            _installed(installed, operation.payload)
 
 
-def _filled_again(machine: Instance, spec: MachineSpec) -> again.Filled:
-    """Of a machine that its engine has lost, what its data disks were bought with is on them before it is made."""
+def _filled_again(operation: Claimed, owner: uuid.UUID, machine: Instance, spec: MachineSpec) -> bool:
+    """Of a machine that its engine has lost, what its data disks were bought with is on them before it is made.
+
+    What they hold stands in the operation before: from then on it is not lost any more. False where that is another
+    owner's by now.
+    """
     if engine_of(machine.zone_id).observe(machine.public_id).power != Power.ABSENT:
-        return again.Filled()
-    return again.fill(machine, spec)
+        return True
+    return again.fill_and_note(operation, owner, machine, spec)
 
 
 def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
@@ -145,12 +150,12 @@ def _spec(machine: Instance, payload: Mapping[str, Any]) -> MachineSpec:
     )  # fmt: skip
 
 
-def _installed(machine: Instance, payload: Mapping[str, Any], disks: again.Filled) -> None:
+def _installed(machine: Instance, payload: Mapping[str, Any]) -> None:
     """The new system runs. Belongs into the act."""
     start.running(machine)
     redeliver.found_again(machine)
     _tell(machine, payload)
-    _kind, held = again.told(disks)
+    _kind, held = again.told(again.noted(payload))
     m.event(machine, "reinstalled", image=payload.get("own_image") or payload["image"], **held)
 
 
@@ -195,7 +200,7 @@ def _given_up(machine: Instance, payload: Mapping[str, Any], seen: Observation |
     elif seen.installation < machine.installation:
         m.fail(machine, _UNTOUCHED, error, **({"state": State.RUNNING} if _is_on(seen) else off(machine)))
     elif _is_on(seen):  # the last answer was lost
-        _installed(machine, payload, again.Filled())
+        _installed(machine, payload)
     else:
         _tell(machine, payload)
         m.fail(machine, _ERASED, error, **off(machine))

@@ -5,7 +5,7 @@ things still expire when it was reckoned. Of machines here; of disks with a life
 (``act_of``) in ``disks/renew.py``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -95,10 +95,10 @@ def refuse_lost(machines: Sequence[Instance]) -> None:
 
 def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
     book = books.current_book(shop.snapshot().generation)
-    terms, had = _terms(things, asked), _had(things, asked)
+    terms, had, machines = _terms(things, asked), _had(things, asked), _machines_of(things, asked)
     lines = []
     for thing in things:
-        further = _term(thing, asked)
+        further = _term(thing, asked, machines)
         listed, amount = price_minor(book, terms[thing.id], further)
         network = price_minor(book, [one for one in terms[thing.id] if one[0] == BANDWIDTH], further)
         assert thing.subscription.expires_at is not None
@@ -109,13 +109,18 @@ def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
     return Priced(action, book.version, book.currency, tuple(lines))
 
 
-def _term(thing: Thing, asked: Renewal) -> Term:
+def _machines_of(things: Sequence[Any], asked: Renewal) -> dict[int, Subscription]:
+    """What is agreed for the machines that have the disks, where these are to go on as long."""
+    return Subscription.objects.in_bulk([disk.instance_id for disk in things]) if asked.with_machine else {}
+
+
+def _term(thing: Any, asked: Renewal, machines: Mapping[int, Subscription]) -> Term:
     anchor_at, expires_at = thing.subscription.anchor_at, thing.subscription.expires_at
     assert anchor_at is not None and expires_at is not None
     here = shop.snapshot()
     book = books.current_book(here.generation)
     if asked.with_machine:
-        found = _as_long_as_its_machine(book, thing, asked.months, here.billing_zone)
+        found = _as_long_as_its_machine(book, thing, machines[thing.instance_id], asked.months, here.billing_zone)
     elif asked.months:
         found = term_of_months(book, anchor_at, expires_at, asked.months, here.billing_zone)
     elif not 1 <= asked.day <= 31:
@@ -136,8 +141,8 @@ def _term(thing: Thing, asked: Renewal) -> Term:
     return found
 
 
-def _as_long_as_its_machine(book: PriceBook, disk: Any, months: int, zone: ZoneInfo) -> Term:
-    agreed_for, own = Subscription.objects.get(pk=disk.instance_id), disk.subscription
+def _as_long_as_its_machine(book: PriceBook, disk: Any, agreed_for: Subscription, months: int, zone: ZoneInfo) -> Term:
+    own = disk.subscription
     until, later_anchor = agreed_for.expires_at, agreed_for.anchor_at
     assert until is not None and later_anchor is not None
     if months:

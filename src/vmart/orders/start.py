@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -46,26 +47,32 @@ def refuse(machines: Sequence[Instance]) -> None:
 
 
 def take_again(machines: Sequence[Instance]) -> None:
-    """Hold, room and address that a stop without charge or arrears gave up."""
+    """Hold, room and address that a stop without charge or arrears gave up.
+
+    The holds of all come first: room is made for who has the money for all of them. Room comes before addresses.
+    """
     unheld = [machine for machine in machines if _gave_up_its_hold(machine)]
     full = holds.hour_minor([machine.id for machine in unheld]) if unheld else {}
-    for machine in machines:
-        if machine.id in full:
-            _hold(machine, full[machine.id])
-        try:
-            _take_room_and_address(machine)
-        except NoRoomOnHost as why:
-            raise room.lacking(why, partial(_room_made, machines)) from None
-
-
-def _room_made(machines: Sequence[Instance]) -> RoomIsMade | None:
-    """Spot machines give back what all of them need: with less, none of them starts."""
+    for machine in unheld:
+        _hold(machine, full[machine.id])
     roomless = [machine for machine in machines if machine.stop_charging_mode == STOP_CHARGING]
-    needs: dict[str, list[tuple[Instance, Room]]] = {}
+    unaddressed = [machine for machine in machines if machine.public_ip_wanted and not machine.public_ip]
     for machine in roomless:
-        needs.setdefault(machine.zone_id, []).append((machine, Room(machine.vcpu, machine.memory_mib, 0)))
-    told = [reclaim.where_they_are(there, "machines") for there in needs.values()]
-    return told[0] if all(told) else None
+        try:
+            _take_room(machine)
+        except NoRoomOnHost as why:
+            raise room.lacking(why, partial(_room_made, roomless, unaddressed)) from None
+    for machine in unaddressed:
+        _take_address(machine)
+
+
+def _room_made(roomless: Sequence[Instance], unaddressed: Sequence[Instance]) -> RoomIsMade | None:
+    """Spot machines give back what all of them need: with less, none of them starts."""
+    wanted = Counter(machine.zone_id for machine in unaddressed)
+    if not all(reclaim.has_addresses(zone, count) for zone, count in wanted.items()):
+        return None
+    needs = [(machine, Room(machine.vcpu, machine.memory_mib, 0)) for machine in roomless]
+    return reclaim.where_they_are(needs, "machines")
 
 
 def _gave_up_its_hold(machine: Instance) -> bool:
@@ -85,20 +92,20 @@ def _hold(machine: Instance, full_minor: int | None) -> None:
         holds.take([machine.subscription], [full_minor])
 
 
-def _take_room_and_address(machine: Instance) -> None:
-    if machine.stop_charging_mode == STOP_CHARGING and not db.call(
-        "placement_grow", machine.id, machine.vcpu, machine.memory_mib
-    ):
+def _take_room(machine: Instance) -> None:
+    if not db.call("placement_grow", machine.id, machine.vcpu, machine.memory_mib):
         left = explain.on_its_host(machine.id, machine.vcpu, machine.memory_mib)
         log.info("no room to start %s: %s", machine.public_id, explain.line(left))
         raise NoRoomOnHost("There is no room for {id} on its host now.", field="machines", id=machine.public_id)
-    if machine.public_ip_wanted and not machine.public_ip:
-        claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
-        if not claimed:
-            binned, until = db.call("instances_addresses_in_bin", machine.account_id, machine.zone_id).split("|")
-            raise refusals.no_address(machine.zone_id, binned, until, field="machines")
-        machine.public_ip = str(claimed[0])
-        machine.save(update_fields=["public_ip"])
+
+
+def _take_address(machine: Instance) -> None:
+    claimed = db.call("network_claim_public", machine.zone_id, machine.account_id, [machine.id])
+    if not claimed:
+        binned, until = db.call("instances_addresses_in_bin", machine.account_id, machine.zone_id).split("|")
+        raise refusals.no_address(machine.zone_id, binned, until, field="machines")
+    machine.public_ip = str(claimed[0])
+    machine.save(update_fields=["public_ip"])
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

@@ -37,19 +37,20 @@ def record(payment_id: int, outcome: Outcome, *, currency: str, buy: bool = True
     account_id = Payment.objects.values_list("account_id", flat=True).get(id=payment_id)
     changed, why = _record(account_id, payment_id, outcome, currency, buy=buy)
     if why is not None:
-        _have_room_made(payment_id, why)
+        _have_room_made(account_id, payment_id, why)
     return changed
 
 
-def _have_room_made(payment_id: int, why: Refused) -> None:
+def _have_room_made(account_id: int, payment_id: int, why: Refused) -> None:
     """The order found no room, and its money is in the balance by now: the payer reads when there is some."""
     told = room.made_for(why)
     if told is None:
         return
     with db.act():
+        db.call("ledger_lock", account_id)
         payment = Payment.objects.select_for_update().get(id=payment_id)
         Payment.objects.filter(id=payment_id).update(reason=told.sentence[:300])
-        unpaid.say_why(payment.account_id, payment.order_id or 0, told)
+        unpaid.say_why(account_id, payment.order_id or 0, told)
 
 
 def _record(

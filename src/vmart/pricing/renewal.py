@@ -1,7 +1,7 @@
 """What a further term of a prepaid bundle costs: by its terms, at the prices of a book (billing-rules, section 3).
 
 A renewal of whole months is list × months × the discount of that many. To a unified day, or to another thing's end:
-whole months by the same rule, and for the days over the monthly list price / 30 each.
+whole months by the same rule, and for the days over the monthly list price / 30 each, at most for 30 of them.
 """
 
 import datetime as dt
@@ -39,8 +39,18 @@ def term_of_months(
             field="months", months=months,
             periods=", ".join(map(str, book.sales.periods_months)),
         )  # fmt: skip
+    return Term(months, 0, anchor_at, end_after(anchor_at, expires_at, months, zone))
+
+
+def end_after(anchor_at: dt.datetime, expires_at: dt.datetime, months: int, zone: ZoneInfo) -> dt.datetime:
+    """The end ``months`` on from the old expiry, or (negative) before it, the anchor day kept.
+
+    Raises ValueError where that is before the anchor.
+    """
     so_far, _ = whole_months(anchor_at, expires_at, zone)
-    return Term(months, 0, anchor_at, add_months(anchor_at, so_far + months, zone))
+    if so_far + months < 0:
+        raise ValueError("the first term begins at the anchor")
+    return add_months(anchor_at, so_far + months, zone)
 
 
 def term_to_day(anchor_at: dt.datetime, expires_at: dt.datetime, day: int, zone: ZoneInfo) -> Term:
@@ -78,8 +88,8 @@ def term_until(
 
 
 def days_over(month: Decimal, term: Term) -> Decimal:
-    """What the days beyond its whole months cost, at a monthly list price; not rounded."""
-    return month * term.days / _DAYS_OF_MONTH
+    """What the days beyond its whole months cost, at a monthly list price; not rounded, and never more than a month."""
+    return month * min(term.days, _DAYS_OF_MONTH) / _DAYS_OF_MONTH
 
 
 def price_minor(book: PriceBook, terms: Iterable[tuple[str, str, int]], term: Term) -> tuple[int, int]:

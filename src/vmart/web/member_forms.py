@@ -54,7 +54,10 @@ class KeyAddresses(ActForm):
 
     addresses = forms.CharField(
         label=_("Addresses"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 4, "maxlength": 2000}),
-        help_text=_("One a line, as 203.0.113.0/24 or 2001:db8::7. With none, the key works from everywhere."),
+        help_text=_(
+            "One a line, as 203.0.113.0/24 or 2001:db8::7. With none, the key works from everywhere. Where a proxy"
+            " stands before the shop, the proxy's address is compared."
+        ),
     )  # fmt: skip
 
 

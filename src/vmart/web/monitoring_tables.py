@@ -107,6 +107,13 @@ def _figures(column: str, values: Sequence[float | None]) -> Figures:
     )
 
 
+def charts_of(figures: Sequence[Figures]) -> list[tuple[Chart, list[Figures], bool]]:
+    """(chart, its lines, whether anything is known of one) of the figures of all that is shown."""
+    left = iter(figures)
+    charts = [(chart, [next(left) for _column in chart.columns]) for chart in CHARTS]
+    return [(chart, lines, any(line.told for line in lines)) for chart, lines in charts]
+
+
 def lines_of(rows: Sequence[dict[str, Any]]) -> list[tuple[dt.datetime, list[tuple[str, str]]]]:
     """(when, (for the charts, for people) of each metric) of every row, newest first."""
     return [(row["at"], [_cell(column, row[column]) for column in SHOWN]) for row in reversed(rows)]

@@ -7,15 +7,16 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from vmart.customers import members, roles
-from vmart.customers.roles import Permission, Role
+from vmart.customers.roles import Permission
 from vmart.events.actor import PAGE, Actor
-from vmart.orders.open_account import open_account
+from vmart.orders.open_account import place_of
 from vmart.pages import permitted, role_words
 
 View = Callable[..., HttpResponseBase]
@@ -59,6 +60,23 @@ def actor(request: HttpRequest, account_id: int) -> Actor:
     )  # fmt: skip
 
 
+def act_for(request: HttpRequest, account_id: int | None) -> None:
+    """From now on the session is about this account; forms that were opened for another are refused."""
+    request.session[members.CHOSEN] = account_id
+    rotate_token(request)
+
+
+def to_another(request: HttpRequest) -> HttpResponseRedirect:
+    """Have who is no longer a member of the account that he acted for act for the first of his others, and say so."""
+    user: Any = request.user
+    left = request.session.get(members.CHOSEN, user.account_id)
+    place = next((one for one in user.places if one.account != left), None)
+    act_for(request, place.account if place else None)
+    if place:
+        messages.info(request, _("You act for {account} now.").format(account=place.name))
+    return redirect("home")
+
+
 def customer(view: View) -> View:
     """A page for people with an account: the view gets ``account_id`` as its second argument.
 
@@ -71,13 +89,15 @@ def customer(view: View) -> View:
         account_id = account_id_of(request)
         if account_id is None:
             user: Any = request.user
+            if request.session.get(members.CHOSEN):
+                messages.warning(request, _("You are no longer a member of that account."))
+                return to_another(request)
             if user.is_staff:
                 return redirect("seller")
-            if request.session.pop(members.CHOSEN, None):
-                messages.warning(request, _("You are no longer a member of that account."))
-                return redirect("home")
-            account_id = user.account_id = open_account(user, user.email).id
-            user.role = Role.OWNER
+            place = place_of(user)
+            account_id, user.role = place.account_id, place.role
+            user.account_id = account_id
+            act_for(request, account_id)
         require(request, permitted.needed(request))
         return view(request, account_id, *arguments, **named)
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from vmart.api.declarations import Domain, Done, LegacyShape, one_of
 from vmart.api.legacy.members import InstanceId
 from vmart.api.registry import Action, Call, Resource
+from vmart.customers.roles import Permission
 from vmart.orders import renew, renew_flag
 from vmart.orders.renew import Renewal
 
@@ -56,5 +57,14 @@ ACTIONS = (
         buys=True,
         touches=_MACHINE,
     ),
-    Action("SetAutoRenew", SetAutoRenew, Done, set_auto_renew, version="", writes=True, touches=_MACHINE),
+    Action(
+        "SetAutoRenew",
+        SetAutoRenew,
+        Done,
+        set_auto_renew,
+        version="",
+        writes=True,
+        needs=Permission.SPEND,
+        touches=_MACHINE,
+    ),
 )

@@ -6,7 +6,7 @@ protects a purchase from being repeated (decision 18).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 
 from vmart.api.errors import AuthenticationFailed, ForeignAddress, Replayed
@@ -131,10 +131,16 @@ def authenticate_v1(
 
 def _refuse_foreign_address(key: Key, address: str) -> None:
     """After the signature: who has not the secret is told nothing of the key."""
-    if key.networks and not any(ip_address(address or "::") in network for network in key.networks):
+    if key.networks and not any(_caller(address) in network for network in key.networks):
         raise ForeignAddress(
             "This key may not be used from {address}; its owner says from where it may be.", address=address
         )
+
+
+def _caller(address: str) -> IPv4Address | IPv6Address:
+    """A socket for both kinds names who comes by IPv4 ``::ffff:203.0.113.7``."""
+    caller = ip_address(address or "::")
+    return (caller.ipv4_mapped or caller) if isinstance(caller, IPv6Address) else caller
 
 
 def _find(keys: KeyRing, secret_id: str) -> Key:

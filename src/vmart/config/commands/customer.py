@@ -14,7 +14,7 @@ from vmart.config.places import Misused
 
 @click.group()
 def customer() -> None:
-    """Those who buy. CUSTOMER is an e-mail address or a number of `vmart customer list`."""
+    """Those who buy. CUSTOMER is an owner's e-mail address or a number of `vmart customer list`."""
 
 
 @customer.command("reset-password")
@@ -219,10 +219,12 @@ def customer_quota(own_data_dir: Path | None, customer: str, given_up: Sequence[
 def _find(who: str) -> int:
     from vmart.listings import customers
 
-    number = customers.find(who.replace("\0", ""))
-    if number is None:
+    numbers = customers.named(who.replace("\0", ""))
+    if not numbers:
         raise Misused(f"there is no customer {who}: `vmart customer list --search …` finds them")
-    return number
+    if len(numbers) > 1:
+        raise Misused(f"{who} owns several accounts: say which by its number, of {', '.join(map(str, numbers))}")
+    return numbers[0]
 
 
 def _units(amount_minor: int) -> str:

@@ -3,9 +3,11 @@
 Its system is new. A data disk that was bought with what a snapshot holds holds that again, while the snapshot is there.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from django.utils.translation import gettext_noop
 
@@ -16,6 +18,8 @@ from vmart.orders.models import EngineDrift
 from vmart.orders.snapshots import own
 from vmart.provisioning.zone_engines import engine_of
 from vmart.storage.models import Disk, Snapshot, SnapshotState, State
+from vmart.worker import queue
+from vmart.worker.queue import Claimed
 
 _NOT_USABLE = (SnapshotState.CREATING, *own.NOT_THERE)
 
@@ -83,6 +87,16 @@ def fill(machine: Instance, spec: MachineSpec) -> Filled:
         holds = isinstance(engine, Snapshots) and _is_filled(engine, disk, spec)
         (made.filled if holds else made.empty).append(disk.public_id)
     return made
+
+
+def fill_and_note(operation: Claimed, owner: uuid.UUID, machine: Instance, spec: MachineSpec) -> bool:
+    """The same, and who does the operation next knows of it; False where it is another owner's by now."""
+    return queue.note(operation, owner, disks=asdict(fill(machine, spec)))
+
+
+def noted(payload: Mapping[str, Any]) -> Filled:
+    """What was noted of an operation; nothing where its machine had not been lost."""
+    return Filled(**payload.get("disks", {}))
 
 
 def _is_filled(engine: Snapshots, disk: Disk, spec: MachineSpec) -> bool:

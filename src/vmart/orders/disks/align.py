@@ -2,20 +2,20 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel import db
-from vmart.kernel.clock import add_months
 from vmart.kernel.errors import InvalidParameter
 from vmart.orders import renew as of_machines
 from vmart.orders.disks import renew as of_disks
 from vmart.orders.renew import Renewal
 from vmart.pricing.configuration import PREPAID
 from vmart.pricing.priced import Priced
-from vmart.pricing.rules import whole_months
+from vmart.pricing.renewal import end_after
 from vmart.storage.models import Disk, State
 from vmart.subscriptions.models import Subscription
 
@@ -60,10 +60,8 @@ def _shorter(account_id: int, machine_ids: Sequence[str], *, months: int) -> lis
 
 
 def _end(one: dict[str, Any], months: int, zone: ZoneInfo) -> dt.datetime:
-    anchor_at: dt.datetime = one["anchor_at"]
     machine_to: dt.datetime = one["machine_to"]
-    so_far, _ = whole_months(anchor_at, machine_to, zone)
-    return add_months(anchor_at, so_far + months, zone) if months else machine_to
+    return end_after(one["anchor_at"], machine_to, months, zone) if months else machine_to
 
 
 def to_its_machine(account_id: int, disk_id: str, deadline: dt.datetime, months: int) -> Renewal:
@@ -78,9 +76,17 @@ def to_its_machine(account_id: int, disk_id: str, deadline: dt.datetime, months:
     ends = machine.expires_at.replace(microsecond=0)
     if ends == deadline:
         return Renewal([disk_id], months, with_machine=True)
-    if ends == add_months(deadline, months, shop.snapshot().billing_zone):
+    if deadline == _end_before(machine, months, shop.snapshot().billing_zone):
         return Renewal([disk_id], 0, with_machine=True)
     raise InvalidParameter(
         "The machine of {id} expires at {at:%Y-%m-%d %H:%M:%S}.",
         field="deadline", id=disk_id[:60], at=ends.astimezone(shop.snapshot().billing_zone),
     )  # fmt: skip
+
+
+def _end_before(machine: Subscription, months: int, zone: ZoneInfo) -> dt.datetime | None:
+    """The end that the machine had before it was renewed by ``months``; None where its terms are fewer."""
+    assert machine.anchor_at is not None and machine.expires_at is not None
+    with suppress(ValueError):
+        return end_after(machine.anchor_at, machine.expires_at, -months, zone).replace(microsecond=0)
+    return None

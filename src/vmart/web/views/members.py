@@ -7,14 +7,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from vmart.customers import invitations, members, roles
+from vmart.customers import invitations, roles
 from vmart.customers.invitations import Made
 from vmart.customers.models import Invitation, Member, User
 from vmart.customers.roles import Permission
@@ -28,7 +27,7 @@ from vmart.web.acting import done, found
 from vmart.web.invited_mail import INVITED, send
 from vmart.web.member_forms import NewMember, OtherRole
 from vmart.web.member_tables import INVITATIONS, MEMBERS
-from vmart.web.visitor import actor, customer, field, whence
+from vmart.web.visitor import act_for, actor, customer, field, to_another, whence
 
 
 @never_cache
@@ -115,10 +114,8 @@ def leave(request: HttpRequest, account_id: int) -> HttpResponse:
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
         return redirect("members")
-    request.session.pop(members.CHOSEN, None)
-    rotate_token(request)
     messages.success(request, _("You are no longer a member of that account."))
-    return redirect("home")
+    return to_another(request)
 
 
 @never_cache
@@ -151,12 +148,6 @@ def _join(request: HttpRequest, word: str) -> HttpResponse:
 def _to_sign_up(request: HttpRequest, asked: Invitation, word: str) -> HttpResponse:
     request.session[INVITED] = word
     return redirect(f"{reverse('account_signup')}?{urlencode({'email': asked.email})}")
-
-
-def act_for(request: HttpRequest, account_id: int) -> None:
-    """From now on the session is about this account; forms that were opened for another are refused."""
-    request.session[members.CHOSEN] = account_id
-    rotate_token(request)
 
 
 @require_POST

@@ -16,7 +16,7 @@ from vmart.pages.table import Shown
 from vmart.web import monitoring_tables
 from vmart.web.acting import done, found, machine_of
 from vmart.web.alarm_forms import NewAlarm
-from vmart.web.monitoring_tables import ALARMS, CHARTS, EACH, SPANS
+from vmart.web.monitoring_tables import ALARMS, EACH, SPANS
 from vmart.web.visitor import actor, customer, field
 
 
@@ -24,18 +24,19 @@ from vmart.web.visitor import actor, customer, field
 @require_safe
 @customer
 def machine(request: HttpRequest, account_id: int, public_id: str) -> HttpResponse:
-    """Charts are made of the table of values, which the page has without scripts too."""
+    """Charts are made of the table of values, which the page has without scripts too; their boxes are there before."""
     shown = machine_of(account_id, public_id)
     span = {one.key: one for one in SPANS}.get(request.GET.get("span", ""), SPANS[0])
     end = clock.now()
     start = monitoring_tables.start_of(end, span)
     rows = series.of_machine(shown.id, span.period, start, end)
     tells = bool(overview.capabilities(shown.zone_id).get("metrics"))
+    figures = monitoring_tables.figures_of(rows)
     here = {
-        "machine": shown, "spans": SPANS, "span": span, "each": EACH[span.period], "charts": CHARTS,
+        "machine": shown, "spans": SPANS, "span": span, "each": EACH[span.period],
         "start": int(start.timestamp()), "end": int(end.timestamp()), "rows": rows, "is_on": shown.state in ON,
-        "tells": tells, "figures": monitoring_tables.figures_of(rows), "lines": monitoring_tables.lines_of(rows),
-        "columns": monitoring_tables.columns(),
+        "tells": tells, "figures": figures, "lines": monitoring_tables.lines_of(rows),
+        "charts": monitoring_tables.charts_of(figures), "columns": monitoring_tables.columns(),
     }  # fmt: skip
     return render(request, "web/machines/monitoring.html", here)
 

@@ -45,6 +45,7 @@
 
   const encoder = new TextEncoder();
   let line = null;
+  let known = false; // whether the gateway has the ticket, which comes first
 
   function show(text) {
     state.textContent = text;
@@ -59,7 +60,7 @@
   }
 
   function isOpen() {
-    return line !== null && line.readyState === WebSocket.OPEN;
+    return known && line !== null && line.readyState === WebSocket.OPEN;
   }
 
   function size() {
@@ -93,11 +94,13 @@
     const socket = new WebSocket(said.gateway);
     socket.binaryType = "arraybuffer";
     line = socket;
+    known = false;
     let why = said.noGateway;
     socket.addEventListener("open", () => {
       why = said.lost;
       fit.fit();
       socket.send(JSON.stringify({ ticket: got.ticket, language: document.documentElement.lang, ...size() }));
+      known = true;
     });
     socket.addEventListener("message", (event) => {
       if (typeof event.data !== "string") {

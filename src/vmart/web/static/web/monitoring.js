@@ -62,25 +62,15 @@ function options(section, columns, zone, long) {
   };
 }
 
-// A button for each line: pressed while it is shown, and the value under the cursor beside it.
-function legend(section, plot, columns) {
-  section.querySelector(".legend").replaceChildren(...columns.map((column, n) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "line";
-    button.dataset.line = String(n + 1);
-    button.setAttribute("aria-pressed", "true");
-    const name = document.createElement("span");
-    name.textContent = column.title;
-    const value = document.createElement("output");
-    button.append(name, " ", value);
+// A button for each line is there: pressed while it is shown, and the value under the cursor beside it.
+function legend(section, plot) {
+  section.querySelectorAll(".legend .line").forEach((button, n) => {
     button.addEventListener("click", () => {
       const shown = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", String(shown));
       plot.setSeries(n + 1, { show: shown });
     });
-    return button;
-  }));
+  });
   legendValues(section, plot);
 }
 
@@ -95,7 +85,6 @@ function draw() {
   const place = document.getElementById("charts");
   const figures = document.getElementById("figures");
   if (!place || !figures || !figures.querySelector("table.values")) return;
-  place.hidden = false;
   const { at, columns, long } = read(figures);
   for (const section of place.querySelectorAll("[data-chart]")) {
     const own = columns.filter((column) => column.chart === section.dataset.chart);
@@ -110,7 +99,7 @@ function draw() {
     } else {
       const plot = new uPlot(options(section, own, place.dataset.zone, long), data, section.querySelector(".plot"));
       charts.set(section.dataset.chart, plot);
-      legend(section, plot, own);
+      legend(section, plot);
       new ResizeObserver(([entry]) => plot.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT })).observe(section.querySelector(".plot"));
     }
   }
