@@ -2,25 +2,33 @@
 
 import html
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 import yaml
 from django.http import HttpResponse
 
+from tests.support.at_once import at_once
+from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.written import nothing_written
-from tests.web.visiting import Form, Visitor, customer, open_business, operator, text_of, work
-from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text
+from tests.web.visiting import PASSWORD, Form, Visitor, customer, open_business, operator, text_of, work
+from vmart.backoffice import prices
+from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text, last_applied
 from vmart.backoffice.first_run import answers, trial
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Applied, Zone
 from vmart.config import bring_up
+from vmart.customers.models import Account, User
+from vmart.events.actor import SELLER, Actor
 from vmart.events.models import Event
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.kernel.documents import read_yaml
 from vmart.kernel.models import Deployment
 from vmart.ledger.models import ByHand
+from vmart.orders import open_account
 from vmart.orders.models import Order
 from vmart.placement.models import Host
 from vmart.provisioning import zones
@@ -93,7 +101,7 @@ def test_from_nothing_to_a_delivered_test_order(empty: Visitor) -> None:
     page = text_of(seller.get(f"{HERE}test/"))
     assert "Your first sale is delivered" in page
     order, machine = Order.objects.get(), Instance.objects.get()
-    assert (order.account.name, machine.state, machine.instance_type_id) == (trial.EMAIL, "RUNNING", "S1.SMALL1")
+    assert (order.account.name, machine.state, machine.instance_type_id) == (trial.NAME, "RUNNING", "S1.SMALL1")
     assert machine.public_id in page
     assert [(row.purse, row.reason, row.actor) for row in ByHand.objects.all()] == [
         ("gift", "Test order of the seller", seller.user.email)
@@ -120,6 +128,16 @@ def test_each_step_keeps_what_was_said_and_leads_to_the_next(empty: Visitor) -> 
     page = empty.get(f"{HERE}name/").content.decode()
     assert 'value="Northwind Cloud"' in page
     assert page.count('<li class="done"') == len(answers.ASKED) - 1
+
+
+def test_steps_saved_at_once_are_all_kept(empty: Visitor) -> None:
+    """Given two windows, when each saves or takes back a step at once, then none undoes the other's."""
+    for number in range(10):
+        said = {step: {"said": str(number)} for step in ("name", "place", "images", "terms")}
+        answers.keep("host", {"month": "1"})
+        deeds = [partial(answers.keep, step, fields) for step, fields in said.items()]
+        assert at_once(*deeds, lambda: answers.forget("host")) == [None] * 5
+        assert answers.kept() == said
 
 
 def test_every_default_can_be_kept_but_the_name(empty: Visitor) -> None:
@@ -239,6 +257,55 @@ def test_the_test_order_pressed_twice_is_one(shop: Databases) -> None:
     work()
     seller.post(f"{HERE}test/buy/", form)  # from a page that was kept open
     assert (Order.objects.count(), ByHand.objects.count()) == (1, 1)
+
+
+def test_the_test_customer_is_never_a_stranger_with_his_address(shop: Databases) -> None:
+    """Given somebody who got the address before the shop, then neither money nor an end reaches his account."""
+    open_business()
+    stranger = open_account.sign_up(User(email="test-customer@shop.invalid", date_joined=clock.now()), "Stranger")
+    seller = operator()
+    assert seller.post(f"{HERE}test/buy/", {"number": "0"})["Location"] == f"{HERE}test/"
+    order = Order.objects.get()
+    assert order.account_id == Deployment.objects.get().test_account_id != stranger.id
+    assert ByHand.objects.get().account_id == order.account_id
+    assert trial.latest().order == order
+
+
+@pytest.mark.parametrize("address", ["test-customer@shop.invalid", "Anybody@Shop.INVALID"])
+def test_nobody_signs_up_with_an_address_of_the_shop(shop: Databases, address: str) -> None:
+    answer = Visitor().post("/accounts/signup/", {"email": address, "password1": PASSWORD, "password2": PASSWORD})
+    assert (answer.status_code, "The shop keeps this address for itself" in text_of(answer)) == (200, True)
+    assert not User.objects.filter(email__iexact=address).exists()
+
+
+def test_two_first_presses_at_once_are_one_order(shop: Databases) -> None:
+    open_business()
+    asker = Actor(0, SELLER, operator().user.email)
+    found = at_once(*[lambda: trial.buy(asker, 0)] * 4)
+    assert not [answer for answer in found if isinstance(answer, Exception)], found
+    assert (Account.objects.filter(name=trial.NAME).count(), Order.objects.count(), ByHand.objects.count()) == (1, 1, 1)
+
+
+def test_a_refused_test_order_can_be_placed_at_another_price(shop: Databases, test_clock: BusinessClock) -> None:
+    """Given a purchase refused for room after its gift, when the hour costs more, then the next try buys."""
+    open_business()
+    room = dict(Host.objects.values_list("id", "vcpu_capacity"))
+    Host.objects.update(vcpu_capacity=0)
+    seller = operator()
+    seller.post(f"{HERE}test/buy/", {"number": "0"})
+    assert (Order.objects.count(), ByHand.objects.count()) == (0, 1)
+    for host, vcpu in room.items():
+        Host.objects.filter(id=host).update(vcpu_capacity=vcpu)
+    document = read_yaml(DEMO_CATALOG.read_text())
+    typed = {name: str(10 * old) for name, (path, old) in prices.priced(document).items() if name.endswith(".hour")}
+    last = last_applied()
+    found = prices.preview(typed, "2026-03-11T00:00", last.id)
+    prices.publish(found, based_on=last.id, by="seller")
+    test_clock.advance(hours=14)
+    seller.post(f"{HERE}test/buy/", {"number": "0"})
+    first, second = ByHand.objects.order_by("amount_minor")
+    assert first.amount_minor < second.amount_minor
+    assert Order.objects.get().account_id == first.account_id == second.account_id
 
 
 def test_a_test_order_that_finds_nothing_on_sale_says_so(shop: Databases) -> None:

@@ -104,6 +104,11 @@ class TestPrices:
             ({f"{M4}.hour": "<script>alert(1)</script>"}, "is not right: a number with at most 8 decimals"),
             ({f"{M4}.hour": "0.123456789"}, "with at most 8 decimals"),
             ({f"{M4}.hour": "0.5", "begins": "2026-03-10T10:00"}, "Prices begin at an instant to come"),
+            (
+                {f"{M4}.hour": "0.5", "begins": "2126-03-11T00:00"},
+                "“In force from” is at most a year ahead: until 2027-03-11 10:00.",
+            ),
+            ({f"{M4}.hour": "0.5", "begins": "2027-03-11T10:01"}, "is at most a year ahead"),
             ({f"{M4}.hour": "0.5", "begins": "tomorrow"}, "tomorrow is no day and time."),
             ({f"{M4}.hour": "0.5", "begins": "2026-02-30T00:00"}, "2026-02-30T00:00 is no day and time."),
             ({f"{M4}.hour": "0.5", "begins": "0001-01-01T00:00"}, "is no day and time."),
@@ -186,6 +191,19 @@ class TestPrices:
         answer = seller.post(f"{HERE}sold-out/", {"zone": zone, "type": kind, "act": "stop"}, follow=True)
         assert " is not sold in " in text_of(answer)
         assert "<b>" not in answer.content.decode().replace("<b></b>", "")
+        assert Applied.objects.count() == before
+
+    @pytest.mark.parametrize("act", ["stop", "sell"])
+    def test_a_switch_in_a_file_that_cannot_be_applied_is_refused(self, act: str) -> None:
+        """Given a file that an earlier release took and this one does not, then the switch says what is wrong."""
+        seller = operator()
+        text = apply_catalog.applied() + "old_section: 1\n"
+        Applied.objects.create(at=clock.now(), text=text)
+        before = Applied.objects.count()
+        says = "The catalog file cannot be changed here. old_section: is not known here"
+        said = {"zone": "ap-shanghai-5", "type": "M5.MEDIUM16", "act": act}
+        answer = seller.post(f"{HERE}sold-out/", said, follow=True)
+        assert (answer.status_code, says in text_of(answer)) == (200, True)
         assert Applied.objects.count() == before
 
     def test_only_the_seller_by_forms_of_his_own(self) -> None:

@@ -21,6 +21,8 @@ from vmart.pricing.host_typed import decimal
 
 BOOK = "price_book"
 _ALONE = ("traffic_gib", "idle_address", "snapshot_gib", "image_gib", "package_mbps")
+# Later prices begin after those that are published: one of a far year would hold up every change until then.
+_AHEAD = dt.timedelta(days=366)
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
@@ -85,7 +87,7 @@ def preview(typed: Mapping[str, str], begins: str, based_on: int) -> Preview:
         _catalog, book = apply_catalog.read(text)
     except DocumentError as error:
         raise own_shop.refused(error) from error
-    _refuse_past(begins_at)
+    _check_begin(begins_at)
     return Preview(text, changes, begins_at, effect.of_book(_newest(), book))
 
 
@@ -116,7 +118,19 @@ def next_midnight() -> str:
 
 
 def sold_out(zone: str, type_code: str, *, out: bool, by: str) -> bool:
-    """Show a type as sold out in a zone, or sell it there again; False where it is so already. Raises NotFound."""
+    """Show a type as sold out in a zone, or sell it there again; False where it is so already.
+
+    Raises NotFound, ChangedMeanwhile, InvalidValue where the file cannot be changed by a page.
+    """
+    try:
+        return _switched(zone, type_code, out, by)
+    except DocumentError as error:
+        raise InvalidValue(
+            "The catalog file cannot be changed here. {problem}", field="document", problem=error.problems[0]
+        ) from error
+
+
+def _switched(zone: str, type_code: str, out: bool, by: str) -> bool:
     last = apply_catalog.last_applied()
     catalog, _book = apply_catalog.read(last.text)
     for number, item in enumerate(catalog.instance_types):
@@ -149,13 +163,22 @@ def _changes(document: Mapping[str, Any], typed: Mapping[str, str]) -> list[Chan
     return found
 
 
-def _refuse_past(begins_at: dt.datetime) -> None:
+def _check_begin(begins_at: dt.datetime) -> None:
     newest = _newest().effective_at
     if begins_at <= max(newest, clock.now()):
         raise InvalidValue(
             "Prices begin at an instant to come, after those that are published already ({after}).",
-            field="begins", after=f"{newest.astimezone(shop.snapshot().billing_zone):%Y-%m-%d %H:%M}",
+            field="begins", after=_shown(newest),
         )  # fmt: skip
+    latest = clock.now() + _AHEAD
+    if begins_at > latest:
+        raise InvalidValue(
+            "“In force from” is at most a year ahead: until {latest}.", field="begins", latest=_shown(latest)
+        )
+
+
+def _shown(instant: dt.datetime) -> str:
+    return f"{instant.astimezone(shop.snapshot().billing_zone):%Y-%m-%d %H:%M}"
 
 
 def _newest() -> PriceBook:

@@ -7,6 +7,8 @@ from vmart.customers.models import Account, Member, User
 from vmart.customers.roles import Role
 from vmart.kernel import clock, db
 
+OWN_DOMAIN = "shop.invalid"  # of users that the shop makes for itself (RFC 2606: nobody gets mail there)
+
 
 def create(owner: User, name: str, quota_set: str = "default") -> Account:
     """A new account with its owner. The act that calls it opens the purses in the same transaction."""

@@ -15,6 +15,7 @@ class Deployment(models.Model):
     generation = models.BigIntegerField(default=1, help_text="grows with every change of catalog or prices")
 
     opened_at = models.DateTimeField(null=True, help_text="since when buyers are let in; null: the seller sets it up")
+    test_account_id = models.BigIntegerField(null=True, help_text="the customer of the seller's own test orders")
 
     class Meta:
         db_table = "kernel_deployment"

@@ -32,9 +32,15 @@ def sign_up(owner: User, name: str, *, quota_set: str = "default") -> Account:
     Raises IntegrityError for a taken address.
     """
     with db.act():
-        owner.save(force_insert=True)
-        account = accounts.create(owner, name, quota_set)
-        db.call("ledger_open", account.id)
+        return sign_up_in_act(owner, name, quota_set=quota_set)
+
+
+def sign_up_in_act(owner: User, name: str, *, quota_set: str = "default") -> Account:
+    """As ``sign_up``, of an act that does more."""
+    db.require_transaction()
+    owner.save(force_insert=True)
+    account = accounts.create(owner, name, quota_set)
+    db.call("ledger_open", account.id)
     return account
 
 

@@ -14,6 +14,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.password_validation import MinimumLengthValidator
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
@@ -21,6 +22,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from vmart.customers import invitations, members
+from vmart.customers.accounts import OWN_DOMAIN
 from vmart.customers.models import User
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
@@ -101,6 +103,12 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         named, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
         own = brand.own_name()
         return formataddr((own, address)) if own and not named else str(settings.DEFAULT_FROM_EMAIL)
+
+    def clean_email(self, email: str) -> str:
+        """Refuse the addresses of the users that the shop makes for itself."""
+        if email.lower().endswith(f"@{OWN_DOMAIN}"):
+            raise ValidationError(_("The shop keeps this address for itself; take one that gets mail."))
+        return str(super().clean_email(email))
 
     def get_login_stages(self) -> list[str]:
         return stages.ALL

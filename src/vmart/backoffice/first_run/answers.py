@@ -11,7 +11,7 @@ from vmart import engines
 from vmart.backoffice.apply_catalog import COMPUTE_VARIABLE, ZONE_VARIABLE
 from vmart.catalog.models import Applied, Draft
 from vmart.engines.driver import Driver
-from vmart.kernel import clock
+from vmart.kernel import clock, db
 from vmart.kernel.models import Deployment
 
 STEPS = ("name", "place", "images", "host", "prices", "addresses", "payment", "terms", "open", "test")
@@ -28,18 +28,29 @@ def kept() -> dict[str, dict[str, Any]]:
 
 def keep(step: str, said: Mapping[str, Any]) -> None:
     """Keep a step's answers. Where what a host costs has changed, the prices are calculated anew."""
-    answers = kept()
-    if step == "host" and answers.get("host") != said:
-        answers.pop("prices", None)
-    answers[step] = dict(said)
-    Draft.objects.update_or_create(only=True, defaults={"answers": answers, "saved_at": clock.now()})
+    with db.act():
+        answers = _held()
+        if step == "host" and answers.get("host") != said:
+            answers.pop("prices", None)
+        _put(answers | {step: dict(said)})
 
 
 def forget(step: str) -> None:
     """Have the step's defaults again."""
-    answers = kept()
-    if answers.pop(step, None) is not None:
-        Draft.objects.update(answers=answers, saved_at=clock.now())
+    with db.act():
+        answers = _held()
+        if answers.pop(step, None) is not None:
+            _put(answers)
+
+
+def _held() -> dict[str, dict[str, Any]]:
+    """As ``kept``; other pages that save a step wait until this act is over."""
+    Draft.objects.bulk_create([Draft(saved_at=clock.now())], ignore_conflicts=True)
+    return dict(Draft.objects.select_for_update().get().answers)
+
+
+def _put(answers: Answers) -> None:
+    Draft.objects.update(answers=answers, saved_at=clock.now())
 
 
 def is_open() -> bool:

@@ -72,7 +72,7 @@ def test_order(own_data_dir: Path | None, output: str) -> None:
 
     bought = trial.buy(who_types(), trial.latest().number)
     found = trial.latest()
-    show({"order": bought.order_id if bought else None, "customer": trial.EMAIL,
+    show({"order": bought.order_id if bought else None, "customer": trial.NAME,
           "machine": found.machine.public_id if found.machine else None,
           "state": found.machine.state if found.machine else None}, output)  # fmt: skip
 
