@@ -119,6 +119,8 @@ def test_a_machine_from_its_purchase_to_its_end(tools: Tools) -> None:
     (vpc,) = tools("DescribeVpcs", IsDefault=True)["VpcSet"]
     (subnet,) = tools("DescribeSubnets", IsDefault=True, Zone=ZONE)["SubnetSet"]
     assert (network["VpcId"], network["SubnetId"]) == (vpc["VpcId"], subnet["SubnetId"])
+    used = tools("GetCpuUsageData", InstanceIds=[machine])
+    assert (used["MetricName"], used["Period"], len(used["DataPoints"])) == ("CpuUsage", 60, 1)
     tools("StopInstances", InstanceIds=[machine], StopType="SOFT", StoppedMode="STOP_CHARGING")
     tools.settle(machine, "STOPPED")
     assert tools.machine(machine, "StopChargingMode") == ["STOP_CHARGING"]
@@ -173,7 +175,8 @@ def test_a_security_group_with_its_rules(tools: Tools) -> None:
 
 def test_what_the_shop_does_not_offer_is_said_to_the_model(tools: Tools) -> None:
     for tool, asked, code in (
-        ("GetCpuUsageData", {"InstanceIds": ["ins-1a2b3c4d"]}, "UnsupportedOperation"),
+        ("GetCpuUsageData", {"InstanceIds": ["ins-1a2b3c4d"]}, "InvalidParameterValue"),  # no such machine
+        ("GetCpuLoadavgData", {"InstanceIds": ["ins-1a2b3c4d"]}, "InvalidParameterValue"),  # no such metric
         ("CreateDiagnosticReports", {"InstanceIds": ["ins-1a2b3c4d"]}, "InvalidAction"),
         ("RunInstances", {**SMALL, "Zone": "ap-nowhere-1", "VpcId": "DEFAULT", "SubnetId": "DEFAULT"},
          "InvalidParameterValue.ZoneNotSupported"),

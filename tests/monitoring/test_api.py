@@ -56,6 +56,8 @@ def test_means_of_minutes_of_five_minutes_and_of_hours(
     (points,) = five["DataPoints"]
     assert (five["Period"], points["Timestamps"]) == (300, [start + n * 300.0 for n in range(12)])
     assert points["Values"] == points["AvgValues"] == [25.0] * 12
+    spelt = _call(client, "GetMonitorData", Namespace="QCE/CVM", MetricName="CpuUsage", **asked).response
+    assert (spelt["MetricName"], spelt["DataPoints"][0]["Values"]) == ("CpuUsage", [25.0] * 12)
     told = {
         name: _call(client, "GetMonitorData", Namespace="QCE/CVM", MetricName=name, **asked, Period=3600).response[
             "DataPoints"

@@ -173,7 +173,7 @@ class DescribeBaseMetricsAnswer(TypedDict):
 
 def get_monitor_data(call: Call, asked: GetMonitorData) -> GetMonitorDataAnswer:
     """Periods that begin in [StartTime, EndTime], both cut to whole ones. A machine that there is not is refused."""
-    metric = _metric(asked.metric_name)
+    metric = METRICS[_named(asked.metric_name)]
     public_ids = list(dict.fromkeys(one.dimensions[0].value for one in asked.instances))
     start, end = _time(asked)
     points = int((end - start).total_seconds()) // asked.period + 1
@@ -193,13 +193,18 @@ def get_monitor_data(call: Call, asked: GetMonitorData) -> GetMonitorDataAnswer:
     }  # fmt: skip
 
 
-def _metric(name: str) -> Published:
-    if name not in METRICS:
+# Tencent's own MCP server asks for CpuUsage.
+_IN_LOWER_CASE = {name.lower(): name for name in METRICS}
+
+
+def _named(name: str) -> str:
+    """The metric's name as it is listed, however it is spelt."""
+    if name.lower() not in _IN_LOWER_CASE:
         raise InvalidValue(
             "There is no metric {metric} in QCE/CVM; possible are {names}.",
             field="metric_name", metric=name or "(empty)", names=", ".join(METRICS),
         )  # fmt: skip
-    return METRICS[name]
+    return _IN_LOWER_CASE[name.lower()]
 
 
 def _refuse_unknown(public_ids: list[str], numbers: Mapping[str, int]) -> None:
@@ -251,9 +256,9 @@ def _points(
 
 def describe_base_metrics(call: Call, asked: DescribeBaseMetrics) -> DescribeBaseMetricsAnswer:
     """Of InstanceId, which all of them have; none where another dimension is asked for."""
-    wanted = [asked.metric_name] if asked.metric_name else list(METRICS)
+    wanted = [_named(asked.metric_name)] if asked.metric_name else list(METRICS)
     found = [] if any(name != INSTANCE_ID for name in asked.dimensions) else wanted
-    return {"MetricSet": [_told(name, _metric(name)) for name in found]}
+    return {"MetricSet": [_told(name, METRICS[name]) for name in found]}
 
 
 def _told(name: str, metric: Published) -> MetricSetAnswer:
