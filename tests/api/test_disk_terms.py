@@ -197,6 +197,10 @@ def test_a_disk_goes_on_as_long_as_its_machine() -> None:
         )
         assert refused.response["Error"]["Code"] == "InvalidParameter"
         assert _told(client, disk, "DeadlineTime") == ("2026-04-10 10:00:00",)
+        each = [{"Period": 1}, {**term, "CurInstanceDeadline": wrong}]
+        both = {"DiskIds": [_bought(client), disk], "DiskChargePrepaids": each}
+        _code, sentence = client.call("InquiryPriceRenewDisks", both).error
+        assert sentence.startswith("DiskChargePrepaids.1.CurInstanceDeadline: "), sentence
     asked = {"InstanceIds": [machine], "InstanceChargePrepaid": {"Period": 2}, "RenewPortableDataDisk": False}
     assert "Error" not in client.call("RenewInstances", asked).response
     assert _told(client, disk, "DeadlineTime") == ("2026-04-10 10:00:00",)

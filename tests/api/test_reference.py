@@ -24,7 +24,7 @@ _NUMBER = re.compile(
     r'|"TaskId": "?)\d+'
     r'|(?<=")\d+(?=": \[)'
 )
-_KEY = re.compile(r"^(-----BEGIN [A-Z ]+-----|ssh-[a-z0-9]+ ).*$", re.DOTALL)
+_KEY = re.compile(r"^(-----BEGIN [A-Z ]+-----|ssh-[a-z0-9]+ |[^#]*/console/#).*$", re.DOTALL)
 
 
 def _asked(action: Action, has: Things) -> dict[str, Any]:

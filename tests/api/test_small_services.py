@@ -3,18 +3,21 @@
 import pytest
 
 from tests.api.customer import open_customer
+from vmart.customers.models import User
 
 pytestmark = pytest.mark.usefixtures("shop")
 TAG = "2018-08-13"
 
 
 def test_who_signs() -> None:
-    """The account, and the user of the key: number 70 of the tests' key ring."""
+    """The account, and the user of the key."""
     client, account_id = open_customer()
+    user = User.objects.get(member__account_id=account_id).pk
     answer = client.call("GetCallerIdentity", version=TAG).response
     del answer["RequestId"]
     assert answer == {
-        "Arn": f"qcs::cam:{account_id}:uin/70", "AccountId": str(account_id), "UserId": "70", "PrincipalId": "70",
+        "Arn": f"qcs::cam:{account_id}:uin/{user}", "AccountId": str(account_id), "UserId": str(user),
+        "PrincipalId": str(user),
         "Type": "CAMUser",
     }  # fmt: skip
 

@@ -64,7 +64,9 @@ def _end(one: dict[str, Any], months: int, zone: ZoneInfo) -> dt.datetime:
     return end_after(one["anchor_at"], machine_to, months, zone) if months else machine_to
 
 
-def to_its_machine(account_id: int, disk_id: str, deadline: dt.datetime, months: int) -> Renewal:
+def to_its_machine(
+    account_id: int, disk_id: str, deadline: dt.datetime, months: int, *, field: str = "deadline"
+) -> Renewal:
     """The renewal of a disk whose machine ends at ``deadline`` now, and is renewed by ``months`` (API 3.0).
 
     Also where that was renewed just before. Raises InvalidParameter where it ends at another time.
@@ -80,7 +82,7 @@ def to_its_machine(account_id: int, disk_id: str, deadline: dt.datetime, months:
         return Renewal([disk_id], 0, with_machine=True)
     raise InvalidParameter(
         "The machine of {id} expires at {at:%Y-%m-%d %H:%M:%S}.",
-        field="deadline", id=disk_id[:60], at=ends.astimezone(shop.snapshot().billing_zone),
+        field=field, id=disk_id[:60], at=ends.astimezone(shop.snapshot().billing_zone),
     )  # fmt: skip
 
 

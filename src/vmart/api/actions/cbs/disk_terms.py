@@ -48,7 +48,7 @@ class EachTerm(Shape):
 
     period: Annotated[int, Field(ge=1, le=INT32_MAX), Code("InvalidParameterValue"), Domain("terms.*.months")]
     renew_flag: Annotated[RenewFlag | None, Domain("terms.*.renew_flag")] = None
-    cur_instance_deadline: Annotated[_Deadline, Domain("terms.*.deadline", "deadline")] = ""
+    cur_instance_deadline: Annotated[_Deadline, Domain("terms.*.deadline")] = ""
 
 
 class InquiryPriceRenewDisks(Shape):
@@ -90,32 +90,37 @@ def renew_disk(call: Call, asked: RenewDisk) -> Done:
     return {}
 
 
-def _wanted(account_id: int, disk_ids: list[str], term: FurtherTerm | EachTerm) -> Renewal:
-    """Of one disk where it is to go on as long as its machine."""
+def _wanted(account_id: int, disk_ids: list[str], term: FurtherTerm | EachTerm, *, field: str = "deadline") -> Renewal:
+    """Of one disk where it is to go on as long as its machine. ``field``: the path of when that expires."""
     if not term.cur_instance_deadline:
         return Renewal(disk_ids, term.period)
     (disk_id,) = disk_ids
-    return align.to_its_machine(account_id, disk_id, _instant(term.cur_instance_deadline), term.period)
+    deadline = _instant(term.cur_instance_deadline, field)
+    return align.to_its_machine(account_id, disk_id, deadline, term.period, field=field)
 
 
-def _instant(text: str) -> dt.datetime:
+def _instant(text: str, field: str) -> dt.datetime:
     try:
         local = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=shop.snapshot().billing_zone)
     except ValueError:
-        raise InvalidParameter("An expiry is said as 2018-03-30 20:15:03.", field="deadline") from None
+        raise InvalidParameter("An expiry is said as 2018-03-30 20:15:03.", field=field) from None
     return local.astimezone(dt.UTC)
 
 
 def inquiry_price_renew_disks(call: Call, asked: InquiryPriceRenewDisks) -> InquiryPriceRenewDisksAnswer:
     """For all of them together."""
     found = [
-        renew.ACT.price(call.account_id, _wanted(call.account_id, disk_ids, term)) for term, disk_ids in _by_term(asked)
+        renew.ACT.price(call.account_id, _wanted(call.account_id, disk_ids, term, field=f"terms.{place}.deadline"))
+        for place, term, disk_ids in _by_term(asked)
     ]
     return {"DiskPrice": detailed(disk_price([], [(one.list_minor, one.due_minor) for one in found]))}
 
 
-def _by_term(asked: InquiryPriceRenewDisks) -> Iterator[tuple[EachTerm, list[str]]]:
-    """The disks of each term. Raises MissingParameter and InvalidParameter where it is not said of each."""
+def _by_term(asked: InquiryPriceRenewDisks) -> Iterator[tuple[int, EachTerm, list[str]]]:
+    """Each term by its place in the list, with its disks.
+
+    Raises MissingParameter and InvalidParameter where it is not said of each.
+    """
     terms = asked.disk_charge_prepaids
     if not terms:
         raise MissingParameter("Say for how long, by DiskChargePrepaids.", field="terms")
@@ -123,12 +128,14 @@ def _by_term(asked: InquiryPriceRenewDisks) -> Iterator[tuple[EachTerm, list[str
         raise InvalidParameter("DiskChargePrepaids has a term for each of DiskIds, or one for all.", field="terms")
     if len(set(asked.disk_ids)) != len(asked.disk_ids):
         raise InvalidParameter("DiskIds names a disk twice.", field="disks")
-    found: dict[tuple[int, str], tuple[EachTerm, list[str]]] = {}
-    for disk_id, term in zip(asked.disk_ids, terms * (len(asked.disk_ids) if len(terms) == 1 else 1), strict=True):
+    found: dict[tuple[int, str], tuple[int, EachTerm, list[str]]] = {}
+    for number, disk_id in enumerate(asked.disk_ids):
+        place = number if len(terms) > 1 else 0
+        term = terms[place]
         # What goes on with its machine is reckoned by itself.
         alike = (term.period, disk_id if term.cur_instance_deadline else "")
-        found.setdefault(alike, (term, []))[1].append(disk_id)
-    yield from found.values() or [(terms[0], [])]
+        found.setdefault(alike, (place, term, []))[2].append(disk_id)
+    yield from found.values() or [(0, terms[0], [])]
 
 
 def modify_disks_renew_flag(call: Call, asked: ModifyDisksRenewFlag) -> Done:
