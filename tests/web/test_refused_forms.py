@@ -75,7 +75,7 @@ def test_the_form_is_sent_to_the_address_that_has_its_choices() -> None:
     """Then a refused form stands under the address that has its choices, and that address opens it again."""
     visitor = customer()
     page = visitor.get("/buy/?charge=postpaid&mbps=7", follow=True)
-    found = re.search(r'<form class="purchase" action="([^"]+)" method="post"', page.content.decode())
+    found = re.search(r'<form class="purchase" id="purchase" action="([^"]+)" method="post"', page.content.decode())
     assert found
     address = html.unescape(found[1])
     refused = visitor.post(address, form_of(page) | {"act": "buy", "login": "password", "password": "short"})
