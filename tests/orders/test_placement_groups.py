@@ -340,8 +340,8 @@ def test_two_purchases_at_once_do_not_take_one_place_twice() -> None:
     group = _group(account)
     outcomes = at_once(*[lambda: _buy(account, group) for _ in range(4)])
     assert sorted(type(outcome).__name__ for outcome in outcomes) == [
-        "NoPlaceInGroup",
-        "NoPlaceInGroup",
+        "NoPlaceApart",
+        "NoPlaceApart",
         "list",
         "list",
     ]
