@@ -8,8 +8,10 @@ import base64
 import binascii
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from PIL import Image, UnidentifiedImageError
+if TYPE_CHECKING:  # Pillow is loaded with the first picture: a shop that stands idle does not pay for it
+    from PIL import Image
 
 BYTES_MAX = 2 * 1024 * 1024
 SIDE_MAX = 4096  # px of what is sent
@@ -40,6 +42,8 @@ class Logo:
 
 def read(sent: bytes) -> Logo:
     """The logo out of a PNG or WebP file. Raises NoLogo."""
+    from PIL import Image
+
     if len(sent) > BYTES_MAX:
         raise NoLogo("The picture is larger than 2 MiB: save a smaller one.")
     picture = _pixels(sent)
@@ -61,7 +65,9 @@ def of_text(text: str) -> Logo:
         raise NoLogo("The logo is not written in base64.") from error
 
 
-def _pixels(sent: bytes) -> Image.Image:
+def _pixels(sent: bytes) -> "Image.Image":
+    from PIL import Image, UnidentifiedImageError
+
     if b"<svg" in sent[:4096].lower():
         raise NoLogo("SVG pictures are not taken, since they can hold programs: save it as PNG or WebP.")
     try:
@@ -83,7 +89,7 @@ def _too_many() -> NoLogo:
     return NoLogo("The picture is more than 4096 pixels wide or high: save a smaller one.")
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(picture: "Image.Image") -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return file.getvalue()
