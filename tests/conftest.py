@@ -16,7 +16,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # simulated engines of another vers
     shutil.rmtree(os.environ["VMART_DATA_DIR"], ignore_errors=True)
 os.environ["VMART_DATABASE_URL"] = "host=/nonexistent"
 os.environ["VMART_STATIC_AS_IS"] = "1"
-os.environ.pop("VMART_TEST_CLOCK", None)
+for _of_a_shop in ("VMART_TEST_CLOCK", "VMART_SIMULATED_SETTINGS"):
+    os.environ.pop(_of_a_shop, None)
 # Playwright's loop stays in the main thread after a browser test; Django takes that for an async caller.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 os.environ["VMART_CONSOLE_PORT"] = "8001"  # as of a shop that has a gateway for consoles; nobody listens there
@@ -27,6 +28,7 @@ import django
 import hypothesis
 import pytest
 from _pytest.nodeid import coerce_node_id
+from django.conf import settings
 
 from tests.support.business_clock import BusinessClock
 from tests.support.running_shop import RunningShop, open_shop
@@ -113,13 +115,19 @@ def _lend(kind: str, request: pytest.FixtureRequest) -> Iterator[Databases]:
 
 
 @pytest.fixture
-def db(request: pytest.FixtureRequest) -> Iterator[Databases]:
+def _engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated engines of the test's own, one a zone: what another test has delivered is unknown to its database."""
+    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+
+
+@pytest.fixture
+def db(request: pytest.FixtureRequest, _engines: None) -> Iterator[Databases]:
     """The migrated, empty database; commits are real, and undone after the test."""
     yield from _lend("plain", request)
 
 
 @pytest.fixture
-def shop(test_clock: BusinessClock, request: pytest.FixtureRequest) -> Iterator[Databases]:
+def shop(test_clock: BusinessClock, request: pytest.FixtureRequest, _engines: None) -> Iterator[Databases]:
     """The database with the demo catalog applied, on a standing clock; undone after the test."""
     yield from _lend("shop", request)
 

@@ -36,7 +36,6 @@ def test_a_zone_that_comes_while_the_worker_runs_is_looked_after(
     shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a running worker, when the catalog gets a zone, then its engine is looked at and its images get ready."""
-    monkeypatch.setattr("django.conf.settings.DATA_DIR", tmp_path)
     monkeypatch.setattr("vmart.config.chores._TICK_S", 0.05)
     chores = Chores(zone_codes)
     with _running(chores):
@@ -64,7 +63,7 @@ def test_a_worker_without_the_lock_follows_the_prices_too(shop: object, monkeypa
 
 
 def test_a_minute_is_asked_for_once_also_where_the_engine_does_not_answer(
-    shop: object, test_clock: BusinessClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: object, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given many ticks in one minute, then each zone is asked once, and rules are evaluated once; in the next again."""
     asked: list[tuple[str, int]] = []
@@ -74,7 +73,6 @@ def test_a_minute_is_asked_for_once_also_where_the_engine_does_not_answer(
         asked.append((code, test_clock.at.minute))
         raise EngineError("The compute engine does not answer.", transient=True)
 
-    monkeypatch.setattr("django.conf.settings.DATA_DIR", tmp_path)
     monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
     monkeypatch.setattr("vmart.config.chores.usage.zone", zone)
     monkeypatch.setattr("vmart.config.chores.evaluate.at", lambda minute: evaluated.append(minute.minute) or 0)

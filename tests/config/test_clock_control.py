@@ -74,9 +74,8 @@ _WRITTEN = {
 
 
 @pytest.fixture(autouse=True)
-def begun(shop: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def begun(shop: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The shop on a test clock, with an engine whose machines send all the time."""
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     monkeypatch.setenv("VMART_SIMULATED_SETTINGS", json.dumps({"traffic_bytes_per_s": BYTES_PER_S}))
     _begin()
     yield

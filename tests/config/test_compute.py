@@ -40,8 +40,6 @@ OTHERS = ("ap-guangzhou-4", "ap-guangzhou-6", "ap-shanghai-2", "ap-shanghai-5")
 @pytest.fixture
 def world(shop: object, test_clock: BusinessClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """The engine of the zone of kind auto while it is simulated."""
-    monkeypatch.setattr("django.conf.settings.DATA_DIR", tmp_path)
-    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
     monkeypatch.setattr("vmart.worker.loop._BACKOFF_S", (0.0,) * 8)
     close.begin(test_clock.at)
     assert zones.check(AUTO)

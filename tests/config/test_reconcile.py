@@ -4,11 +4,9 @@ import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from tests.orders.test_spot import SPOT
 from tests.support.actors import SELLER, by
@@ -42,10 +40,8 @@ from vmart.worker.models import Operation
 
 
 @pytest.fixture(autouse=True)
-def in_business(shop: object, test_clock: BusinessClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shop whose first hour is open, with engines of the test's own."""
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
-    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
+def in_business(shop: object, test_clock: BusinessClock) -> None:
+    """A shop whose first hour is open."""
     close.begin(test_clock.at)
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from tests.support.database import Databases
@@ -158,10 +157,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_a_worker_alone_delivers_what_another_machine_sold_and_ends_when_told(
-    shop: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+def test_a_worker_alone_delivers_what_another_machine_sold_and_ends_when_told(shop: Databases, tmp_path: Path) -> None:
     bring_up.start_business()
     with _running(shop, tmp_path, "worker") as process:
         _delivered_by(process, "buyer")
@@ -169,11 +165,8 @@ def test_a_worker_alone_delivers_what_another_machine_sold_and_ends_when_told(
         assert process.wait(30) == 0
 
 
-def test_a_worker_of_the_version_before_goes_on_delivering(
-    shop: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_of_the_version_before_goes_on_delivering(shop: Databases, tmp_path: Path) -> None:
     """Given a worker at work, when a version whose claim is called otherwise is installed, then it still claims."""
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
     bring_up.start_business()
     newer = Functions(OURS.text.replace("fn.worker_claim(\n", "fn.worker_claim(\n  _channel text, "))
     assert newer.text.count("_channel text") == 1

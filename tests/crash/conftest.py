@@ -80,9 +80,7 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
-    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
+def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 

@@ -1,10 +1,8 @@
 """A newer vmart brings its SQL functions beside those of the one before, whose processes still call theirs."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
@@ -24,8 +22,7 @@ AFTER = Functions(NEXT.text + "\n-- the one after\n")
 
 
 @pytest.fixture(autouse=True)
-def _functions_as_found(shop: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+def _functions_as_found(shop: Databases) -> Iterator[None]:
     yield
     _execute("DROP VIEW IF EXISTS leaning")
     for schema in _schemas() - {OURS.schema}:

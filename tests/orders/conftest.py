@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from tests.support.business_clock import BusinessClock
 from tests.support.shopper import ZONE
@@ -12,10 +11,8 @@ from vmart.settlement import close
 
 
 @pytest.fixture(autouse=True)
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def engine(tmp_path: Path) -> Path:
     """File of the simulated engine that serves ``shopper.ZONE`` in this test."""
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
-    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
     return tmp_path / "engine" / f"{ZONE}.sqlite"
 
 

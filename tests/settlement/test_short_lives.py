@@ -4,7 +4,6 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
-from django.conf import settings
 
 from tests.support import quotas
 from tests.support.actors import by
@@ -23,12 +22,8 @@ BASE = replace(HOURLY, instance_type="S5.SMALL1", count=100)  # 0.14 an hour, an
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_thousand_lives_of_128_s_are_charged_to_the_cent(
-    test_clock: BusinessClock, tmp_path: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thousand_lives_of_128_s_are_charged_to_the_cent(test_clock: BusinessClock) -> None:
     """Given ten times a hundred machines, each running 128 s of one hour and ended twice."""
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
-    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
     hour = test_clock.at
     close.begin(hour)
     account = open_purse(cash_minor=10_000)

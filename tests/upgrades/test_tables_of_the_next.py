@@ -1,10 +1,6 @@
 """Given tables that the next version has widened, then this one, still running, sells and settles as before."""
 
-from pathlib import Path
-
-import pytest
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
 
 from tests.support.business_clock import BusinessClock
@@ -24,10 +20,7 @@ def _widen() -> None:
             cursor.execute(f"ALTER TABLE {table} ADD COLUMN of_the_next varchar(9) NOT NULL DEFAULT 'as ever'")
 
 
-def test_every_table_may_have_a_further_column(
-    db: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test_clock: BusinessClock
-) -> None:
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
+def test_every_table_may_have_a_further_column(db: Databases, test_clock: BusinessClock) -> None:
     with db.elsewhere("widened"):
         bring_up.bring_up_to_date()
         _widen()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.core.cache import cache
 from django.test import override_settings
 from django.utils import translation
@@ -16,9 +15,7 @@ from vmart.engines.simulated.world import World
 
 
 @pytest.fixture(autouse=True)
-def _open_shop(shop: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "DATA_DIR", tmp_path)
-    monkeypatch.delenv("VMART_SIMULATED_SETTINGS", raising=False)
+def _open_shop(shop: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vmart.worker.loop._BACKOFF_S", (0.0,) * 8)  # what is put off is due again at once
     open_business()
 
