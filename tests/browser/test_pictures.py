@@ -1,12 +1,14 @@
 """The fifteen main pages look as their pictures in ``pictures`` do. What should look otherwise: ``bin/pictures``."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser
 
+from bench import paint
 from tests.support import pictures
 from tests.support.scene import MAIN_PAGES, MainPage, Scene, scene
 
@@ -36,6 +38,18 @@ def _faults(name: str, seen: Image.Image, folder: Path) -> list[str]:
 def test_a_main_page_looks_as_it_did(furnished: Scene, page: MainPage, tmp_path: Path) -> None:
     faults = [fault for name, seen in pictures.taken(furnished, page) for fault in _faults(name, seen, tmp_path)]
     assert faults == [], "look at them; if they are as they should be: bin/pictures"
+
+
+@pytest.mark.parametrize("page", [MAIN_PAGES[0], MAIN_PAGES[-1]], ids=lambda page: page.name)
+def test_how_soon_a_page_is_painted_is_measured(furnished: Scene, page: MainPage) -> None:
+    """By ``bin/bench paint``: how long it takes is a figure, and no fault. Another page than was asked for is one."""
+    wrong: list[str] = []
+    figures = paint.medians(furnished, page, 1, wrong)
+    assert wrong == []
+    assert set(figures) == {"first", "again"}
+    assert all(ms > 0 for ms in figures.values())
+    paint.medians(furnished, replace(page, address="/nothing/"), 1, wrong)
+    assert [line.partition(": ")[2][:4] for line in wrong] == ["404 ", "404 "]
 
 
 def test_there_is_no_picture_but_of_a_main_page() -> None:

@@ -102,9 +102,12 @@ class Scene:
     _cookies: dict[str, object] = field(default_factory=dict)
 
     @contextmanager
-    def window(self, who: str, *, theme: str = "light", width: int = 1440, **options: object) -> Iterator[Page]:
-        """A window that is 900 px high, at one pixel a point, in English unless ``locale`` says otherwise."""
-        context = self._context(self._cookies.get(who), color_scheme=theme, width=width, **options)
+    def window(self, who: str, *, width: int = 1440, still: bool = True, **options: object) -> Iterator[Page]:
+        """A window that is 900 px high, at one pixel a point, in English unless ``locale`` says otherwise.
+
+        ``still``: for a picture; without it the page comes as everybody has it.
+        """
+        context = self._context(self._cookies.get(who), still, width=width, **options)
         try:
             yield context.new_page()
         finally:
@@ -113,11 +116,12 @@ class Scene:
     def address(self, page: MainPage) -> str:
         return page.address.format(**self.places)
 
-    def _context(self, cookies: object, *, width: int, **options: object) -> BrowserContext:
+    def _context(self, cookies: object, still: bool, *, width: int, **options: object) -> BrowserContext:
         chosen = {"locale": "en-US", "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"} | options
         context = self.browser.new_context(base_url=self.shop.url, storage_state=cookies, **chosen)  # type: ignore[arg-type]
         context.set_default_timeout(30_000)
-        context.route(re.compile(r"/tokens\.[^/]*css"), _still)
+        if still:
+            context.route(re.compile(r"/tokens\.[^/]*css"), _still)
         return context
 
     def _sign_in(self, who: str, login: dict[str, str]) -> None:
