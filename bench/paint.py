@@ -52,20 +52,6 @@ def medians(furnished: Scene, what: MainPage, rounds: int, wrong: list[str]) -> 
         with furnished.window(what.who, still=False) as page:
             for visit, times in taken.items():
                 times.append(_paint_ms(page, furnished.address(what), f"{what.name}, {visit}", wrong))
-    middle = {name: round(statistics.median(page[name] for page in pages.values()), 1) for name in ("first", "again")}
-    slowest = max(page["first"] for page in pages.values())
-    print(json.dumps({"bench": "paint", "rounds": options.rounds, "median_ms": middle, "slowest_first_ms": slowest,
-                      "wrong": len(wrong), "pages": pages}))  # fmt: skip
-    sys.exit(1 if wrong else 0)
-
-
-def medians(furnished: Scene, what: MainPage, rounds: int, wrong: list[str]) -> dict[str, float]:
-    """Milliseconds to the first paint of a first visit and of a further one."""
-    taken: dict[str, list[float]] = {"first": [], "again": []}
-    for _ in range(rounds):
-        with furnished.window(what.who, still=False) as page:
-            for visit, times in taken.items():
-                times.append(_paint_ms(page, furnished.address(what), f"{what.name}, {visit}", wrong))
     middle = {visit: round(statistics.median(times), 1) for visit, times in taken.items()}
     print(f"{what.name:16} " + "  ".join(f"{visit} {ms:7.1f}" for visit, ms in middle.items()), flush=True)
     return middle

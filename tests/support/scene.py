@@ -74,7 +74,7 @@ _RULES = (
 _STILL = """
 *, *::before, *::after { animation: none !important; transition: none !important; caret-color: transparent !important; }
 ::-webkit-scrollbar { display: none; }
-.language [lang] { visibility: hidden; width: 4rem; overflow: hidden; } /* its font is the machine's */
+.language [lang] { visibility: hidden; width: 4rem; overflow: hidden; white-space: nowrap; } /* its font is the machine's */
 """
 
 
