@@ -70,11 +70,11 @@ _RULES = (
     (r"\b(ins|disk|eip|sg|lt|snap|img|vpc|subnet|ps|bwp|skey|asp)-(?!db12k7x4)[0-9a-z]{8}\b", "$1-0a1b2c3d"),
     (r"\bAKID[0-9A-Za-z]{8,}", "AKID0a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p"),
 )
-# No caret blinks, no part moves, no bar of the window's own is drawn.
+# No caret blinks, no part moves, no bar of the window's own is drawn; what is in a font of the machine is not seen.
 _STILL = """
 *, *::before, *::after { animation: none !important; transition: none !important; caret-color: transparent !important; }
 ::-webkit-scrollbar { display: none; }
-.language [lang] { visibility: hidden; width: 4rem; overflow: hidden; white-space: nowrap; } /* its font is the machine's */
+.language [lang] { visibility: hidden; width: 4rem; overflow: hidden; white-space: nowrap; }
 """
 
 

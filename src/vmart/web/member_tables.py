@@ -35,7 +35,7 @@ API_KEYS: Table[ApiKey] = Table(
         Column("id", "SecretId", lambda row: cells.link(reverse("api_key", args=[row.pk]), row.secret_id), css=MONO),
         Column("member", _("Member"), lambda row: row.user.email, css=FREE),
         Column("state", _("State"), lambda row: cells.badge(*enabled(row))),
-        Column("from", _("From"), lambda row: ", ".join(row.addresses) or _("everywhere"), css=FREE),
+        Column("from", _("May come from"), lambda row: ", ".join(row.addresses) or _("everywhere"), css=FREE),
         Column("used", _("Last used"), lambda row: printed.instant(row.last_used_at), css=NUM),
         Column("acts", "", "web/parts/api_key_acts.html", css=RIGHT),
     ),
