@@ -15,7 +15,6 @@ from typing import Any
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
-    ConsoleLine,
     EngineError,
     Foreign,
     HeldDisk,
@@ -38,6 +37,7 @@ from vmart.engines.contract import (
     turns_off_for,
 )
 from vmart.engines.foreign import kinds
+from vmart.engines.optional import ConsoleLine
 from vmart.engines.rules import MachineRules, of_plain
 from vmart.engines.simulated import console, own_images, rescue, snapshots, usage, volumes
 from vmart.engines.simulated.calls import Calls
