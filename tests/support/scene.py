@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from tests.support.running_shop import RunningShop, open_shop
 
 BEGINS = "2026-03-09T01:20:00+00:00"
+_PATIENCE_MS = 60_000  # a busy machine is no fault of a page
 STRANGER, CUSTOMER, SELLER = "stranger", "customer", "seller"
 
 
@@ -85,8 +86,17 @@ def _still(route: Route) -> None:
     route.fulfill(response=answer, body=body + _STILL)
 
 
+def _not_again(route: Route) -> None:
+    """A page that asks anew would have its random words again."""
+    if route.request.resource_type in ("xhr", "fetch"):
+        route.abort()
+    else:
+        route.fallback()
+
+
 def settle(page: Page) -> None:
-    """Wait until everything is drawn; put fixed words where random ones stand."""
+    """Wait until everything is drawn; put fixed words where random ones stand. From then on the page stays so."""
+    page.route("**/*", _not_again)
     page.evaluate("document.fonts.ready.then(() => document.activeElement?.blur())")
     page.evaluate(_SAME, [list(rule) for rule in _RULES])
     page.mouse.move(0, 0)
@@ -119,7 +129,7 @@ class Scene:
     def _context(self, cookies: object, still: bool, *, width: int, **options: object) -> BrowserContext:
         chosen = {"locale": "en-US", "viewport": {"width": width, "height": 900}, "reduced_motion": "reduce"} | options
         context = self.browser.new_context(base_url=self.shop.url, storage_state=cookies, **chosen)  # type: ignore[arg-type]
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(_PATIENCE_MS)
         if still:
             context.route(re.compile(r"/tokens\.[^/]*css"), _still)
         return context
@@ -146,7 +156,7 @@ class Scene:
                 page.click("#reckon")
                 page.click("#buy")
                 page.wait_for_url("**/disks/disk-*/")
-                expect(page.locator("#live .state.idle")).to_be_visible()
+                expect(page.locator("#live .state.idle")).to_be_visible(timeout=_PATIENCE_MS)
             page.goto("/balance/top-up/")
             page.fill("#amount", "500")
             page.click("main .btn-primary")
@@ -159,7 +169,7 @@ def _buy(page: Page, query: str, count: int) -> str:
     page.goto(f"/buy/?{query}")
     page.click("#buy")
     page.wait_for_url("**/orders/*/")
-    expect(page.locator("#progress tbody .state.good")).to_have_count(count)
+    expect(page.locator("#progress tbody .state.good")).to_have_count(count, timeout=_PATIENCE_MS)
     return re.sub(r"^https?://[^/]+", "", page.url)
 
 
@@ -176,7 +186,7 @@ def _group(page: Page) -> str:
         page.fill("#cidr", "0.0.0.0/0" if port == "443" else "203.0.113.0/24")
         page.fill("#description", what)
         page.click("button[value=add]")
-        expect(page.locator("#ingress tbody tr")).to_have_count(number)
+        expect(page.locator("#ingress tbody tr")).to_have_count(number, timeout=_PATIENCE_MS)
     return re.sub(r"^https?://[^/]+", "", page.url)
 
 
