@@ -11,12 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from tests.catalog.test_brand import picture
+from tests.support.actors import SELLER
 from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import HOURLY, buy_running, open_purse
 from tests.support.written import nothing_written
+from vmart.backoffice import staffing
 from vmart.catalog.models import Applied
 from vmart.config import business_time
 from vmart.config.cli import main
+from vmart.customers import notes
 
 GOLDEN = Path(__file__).with_name("golden")
 HOST = ["--month", "700", "--vcpu", "32", "--memory-gib", "128", "--disk-gib", "2000", "--line-month", "210"]
@@ -29,6 +32,9 @@ COMMANDS = {
     "catalog-preview": ["catalog", "preview", "{dearer}"],
     "catalog-calculate": ["catalog", "calculate", *HOST, "--line-mbps", "500"],
     "shop-test-order": ["shop", "test-order"],
+    "customer-notes": ["customer", "notes", "{customer}"],
+    "operator-list": ["operator", "list"],
+    "operator-changes": ["operator", "changes"],
 }  # fmt: skip
 
 
@@ -36,6 +42,7 @@ def _plain(text: str) -> str:
     """Without what is another each time."""
     text = re.sub(r"ins-[0-9a-z]{8}", "ins-00000000", text)
     text = re.sub(r'(?m)((?:"order"|order)(?::| ) *)\d+', r"\g<1>1", text)
+    text = re.sub(r"(?m)^\d+ +(?=2026-)", "1       ", text)
     return re.sub(r'(?m)((?:"number"|number): )\d+', r"\g<1>1", text)
 
 
@@ -53,8 +60,20 @@ def test_what_is_printed_is_what_the_golden_file_has(
     assert dearer != DEMO_CATALOG.read_text()
     (tmp_path / "dearer.yaml").write_text(dearer)
     Applied.objects.update(by="seller@example.org")
-    buy_running(open_purse(cash_minor=10_000), HOURLY)
-    places = {"logo": tmp_path / "logo.png", "terms": tmp_path / "terms.txt", "dearer": tmp_path / "dearer.yaml"}
+    staffing.add("boss@example.org", by=SELLER)
+    staffing.add("help@example.org", "support", by=SELLER)
+    staffing.change("help@example.org", "operations", by=SELLER)
+    account = open_purse(cash_minor=10_000)
+    buy_running(account, HOURLY)
+    struck = notes.add(account, "Pays late.", SELLER)
+    notes.strike(account, struck.pk, SELLER)
+    notes.add(account, "Calls at noon.\nSpeaks 中文.", SELLER)
+    places = {
+        "logo": tmp_path / "logo.png",
+        "terms": tmp_path / "terms.txt",
+        "dearer": tmp_path / "dearer.yaml",
+        "customer": account,
+    }
     words = [word.format(**places) for word in COMMANDS[name]]
     done = CliRunner().invoke(main, [*words, "-o", way])
     assert done.exit_code == 0, done.output

@@ -9,10 +9,11 @@ import yaml
 from allauth.mfa.models import Authenticator
 from click.testing import CliRunner, Result
 
+from tests.support.actors import SELLER
 from tests.support.database import DEMO_CATALOG, ROOT
 from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, wanted
 from tests.support.written import nothing_written
-from vmart.backoffice import opening
+from vmart.backoffice import staffing
 from vmart.backoffice.apply_catalog import apply_file
 from vmart.catalog.models import Applied, Zone
 from vmart.config.cli import main
@@ -53,9 +54,9 @@ def test_an_operator_is_added_with_a_link_and_listed(shop: object) -> None:
     user = User.objects.get()
     assert (user.is_staff, user.has_usable_password()) == (True, False)
     assert json.loads(done("operator", "list", "-o", "json")) == [
-        {"email": "me@example.org", "active": True, "last_login": None}
+        {"email": "me@example.org", "role": "admin", "active": True, "last_login": None}
     ]
-    assert done("operator", "list").splitlines()[1].split() == ["me@example.org", "yes", "-"]
+    assert done("operator", "list").splitlines()[1].split() == ["me@example.org", "admin", "yes", "-"]
 
 
 def test_an_operator_is_removed_but_not_the_last_one(shop: object) -> None:
@@ -64,12 +65,33 @@ def test_an_operator_is_removed_but_not_the_last_one(shop: object) -> None:
     assert done("operator", "remove", "me@example.org") == "me@example.org is no operator any more\n"
     with nothing_written():
         last = vmart("operator", "remove", "you@example.org")
-    said = "vmart: you@example.org is the last operator: add another one first.\n"
+    said = "vmart: you@example.org is the last admin: make another one first.\n"
     assert (last.exit_code, last.stderr) == (3, said)
 
 
+def test_an_operator_has_a_role_and_changes_it(shop: object) -> None:
+    done("operator", "add", "me@example.org")
+    done("operator", "add", "you@example.org", "--role", "support")
+    assert done("operator", "role", "YOU@example.org", "finance") == "you@example.org is finance\n"
+    link = done("operator", "add", "you@example.org")  # no password yet: a link once more, and the role stays
+    assert link.startswith("/accounts/password/reset/key/")
+    assert User.objects.get(email="you@example.org").staff_role == "finance"
+    told = [(row["email"], row["before"], row["role"]) for row in json.loads(done("operator", "changes", "-o", "json"))]
+    assert told == [
+        ("you@example.org", "support", "finance"), ("you@example.org", "", "support"), ("me@example.org", "", "admin"),
+    ]  # fmt: skip
+    with nothing_written():
+        last, none, nobody = (
+            vmart("operator", "role", *words)
+            for words in (("me@example.org", "support"), ("me@example.org", "owner"), ("no@example.org", "admin"))
+        )
+    assert (last.exit_code, last.stderr) == (3, "vmart: me@example.org is the last admin: make another one first.\n")
+    assert (none.exit_code, "'owner' is not one of" in none.stderr) == (2, True)
+    assert (nobody.exit_code, nobody.stderr) == (3, "vmart: There is no operator no@example.org.\n")
+
+
 def test_whoever_has_lost_the_second_factor_signs_in_by_the_password_alone(shop: object) -> None:
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     user = User.objects.get()
     for kind in (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES):
         Authenticator.objects.create(user=user, type=kind, data={})
@@ -250,7 +272,7 @@ def test_a_table_has_a_head_and_columns_as_wide_as_they_must_be() -> None:
 
 
 def test_the_checklist_is_in_doctor_too(shop: object) -> None:
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     findings = {row["name"]: row for row in json.loads(vmart("doctor", "-o", "json").output)}
     assert findings["first sale, operator"] == {
         "name": "first sale, operator", "well": True, "text": "1 may see these pages.",

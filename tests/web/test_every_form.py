@@ -67,6 +67,9 @@ NO_ACCOUNTS = {
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn", "settings", "act_for",
     "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
+    "seller_customer_note", "seller_note_strike",  # the seller's own: tests/backoffice/test_notes.py
+    "seller_act_as_end",  # tests/web/test_on_behalf.py
+    "seller_staff", "seller_staff_member",  # of nobody's account: tests/backoffice/test_staff.py
     "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py
 }  # fmt: skip
 
@@ -341,7 +344,7 @@ class Sent:
 
     def of_lost(self, act: str) -> HttpResponse:
         self._lose()
-        return self.seller.post(reverse("seller_lost", args=[self.machine, act]))
+        return self.seller.post(reverse(f"seller_lost_{act}", args=[self.machine]))
 
     def of_redelivered(self) -> HttpResponse:
         self._lose()
@@ -541,6 +544,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
+    ("seller_act_as", "behalf_begun"): lambda sent: sent.of_customer("seller_act_as", {"reason": "Ticket 7"}),
     ("seller_retry", "retried"): lambda sent: sent.of_given_up(),
     ("seller_redeliver", "to_be_redelivered"): lambda sent: sent.of_redelivered(),
     ("members", "member_invited"): lambda sent: sent.invited(),
@@ -550,7 +554,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("member", "member_removed"): lambda sent: sent.of_member({"act": "remove"}),
     ("members_leave", "member_left"): lambda sent: sent.left(),
     ("api_key", "api_key_addresses"): lambda sent: sent.of_key_addresses(),
-    ("seller_lost", "ended_as_lost"): lambda sent: sent.of_lost("end"),
+    ("seller_lost_end", "ended_as_lost"): lambda sent: sent.of_lost("end"),
+    ("seller_lost_refund", "ended_as_lost"): lambda sent: sent.of_lost("refund"),
 }
 
 

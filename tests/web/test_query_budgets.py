@@ -103,7 +103,7 @@ POSTED = {  # no pages
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8,
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
-           "seller_catalog_file": 3}  # fmt: skip
+           "seller_catalog_file": 3, "seller_staff": 4, "seller_staff_member": 3}  # fmt: skip
 
 
 def test_every_page_is_here() -> None:
@@ -214,7 +214,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     visitor = having(count)
     _images(visitor, count)
     _members(visitor, count)
-    passkey = _ways_in(visitor, count)
+    passkey, seller = _ways_in(visitor, count), operator()
     shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
     assert shown[0] >= count and shown[1] >= count // 10
     running = Instance.objects.filter(state="RUNNING").latest("id")
@@ -292,6 +292,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "invited": (_invited(visitor),),
         "mfa_remove_webauthn": (passkey.pk,),
         "seller_zone": (ZONE,),
+        "seller_staff_member": (seller.user.pk,),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     prepaid = Instance.objects.filter(state="RUNNING", subscription__charge_type="PREPAID").values_list(
@@ -299,7 +300,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     )
     assert len(prepaid) >= (1 if count > 1 else 0)
     taken = {}
-    for who, names in ((visitor, CUSTOMERS), (operator(), SELLERS)):
+    for who, names in ((visitor, CUSTOMERS), (seller, SELLERS)):
         for name in names:
             address = reverse(name, args=arguments.get(name, ()))
             query: dict[str, Any] = QUERIES.get(name, {})

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from vmart.customers.roles import Role
+from vmart.customers.staff import StaffRole
 
 
 class Users(BaseUserManager["User"]):
@@ -21,10 +22,11 @@ class Users(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in. Operators have ``is_staff``; customers are members of accounts."""
+    """A person who signs in. Customers are members of accounts; who sells has ``is_staff`` and, of staff, a role."""
 
     email = models.EmailField(max_length=254, unique=True)
     is_staff = models.BooleanField(default=False)
+    staff_role = models.CharField(max_length=20, default="", db_default="", blank=True)
     is_active = models.BooleanField(default=True)
     language = models.CharField(max_length=10, default="", blank=True)
     time_zone = models.CharField(max_length=64, default="", db_default="", blank=True)
@@ -37,7 +39,31 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         db_table = "customers_user"
-        constraints = [models.UniqueConstraint(Lower("email"), name="customers_user_email_once")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="customers_user_email_once"),
+            models.CheckConstraint(
+                condition=Q(staff_role__in=["", *map(str, StaffRole)]), name="customers_user_staff_role"
+            ),
+        ]
+
+
+class StaffChange(models.Model):
+    """Who became what of the staff, and by whom: ``role`` is "" of who is none any more. Rows are never changed."""
+
+    at = models.DateTimeField()
+    user = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    before = models.CharField(max_length=20, default="", db_default="")
+    role = models.CharField(max_length=20, default="", db_default="")
+    by = models.CharField(max_length=300)
+
+    class Meta:
+        db_table = "customers_staff_change"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(before__in=["", *map(str, StaffRole)]) & Q(role__in=["", *map(str, StaffRole)]),
+                name="customers_staff_change_roles",
+            )
+        ]
 
 
 class Account(models.Model):
@@ -58,6 +84,25 @@ class Account(models.Model):
                 condition=Q(credit_limit_minor__gte=0),
                 name="customers_account_values",
             )
+        ]
+
+
+class Note(models.Model):
+    """What one who sells wrote about a customer; ``by`` and ``struck_by`` as ``Actor.name``. Rows are never deleted."""
+
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=300)
+    text = models.CharField(max_length=2000)
+    struck_at = models.DateTimeField(null=True)
+    struck_by = models.CharField(max_length=300, default="", db_default="")
+
+    class Meta:
+        db_table = "customers_note"
+        indexes = [models.Index(fields=["account", "id"], name="customers_note_account")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(text=""), name="customers_note_text"),
+            models.CheckConstraint(condition=Q(struck_at=None) ^ ~Q(struck_by=""), name="customers_note_struck"),
         ]
 
 

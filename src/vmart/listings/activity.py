@@ -38,6 +38,11 @@ class Happened:
         """Whether the seller had it done: a buyer is not told which operator it was."""
         return self.actor.get("via") in (SELLER, COMMAND)
 
+    @property
+    def on_behalf(self) -> bool:
+        """Whether one of the seller's staff did it on the account's own pages."""
+        return bool(self.actor.get("behalf"))
+
 
 _PAGE = """
 SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,

@@ -94,7 +94,9 @@ def _after(row: Happened) -> list[tuple[str, Any]]:
 
 def _by_whom(row: Happened, seller: bool) -> object:
     if row.by_seller and not seller:
-        return _("the seller")
+        return _("the seller, on behalf") if row.on_behalf else _("the seller")
+    if row.on_behalf:
+        return together(row.actor.get("user", ""), " ", soft(_("on behalf")))
     if not row.who:
         return soft(_("by itself"))
     address = _address(row, seller)
@@ -103,7 +105,9 @@ def _by_whom(row: Happened, seller: bool) -> object:
 
 def _who(row: Happened, seller: bool) -> str:
     """The same in a file; "" of what nobody asked for."""
-    return SELLER if row.by_seller and not seller else row.who
+    if row.by_seller and not seller:
+        return f"{SELLER} (on behalf)" if row.on_behalf else SELLER
+    return row.who
 
 
 def _address(row: Happened, seller: bool) -> str:

@@ -97,6 +97,7 @@ GROUPS = (
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
             Entry("seller_catalog", _("Catalog"), "list-details", ("seller_prices",)),
             Entry("seller_shop", _("Your shop"), "building-store"),
+            Entry("seller_staff", _("Staff"), "users", ("seller_staff",)),
             Entry("seller_checklist", _("Checklist"), "list-check", ("seller_first_run", "seller_trial")),
         ),
         of_staff=True,

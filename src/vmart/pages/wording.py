@@ -342,6 +342,8 @@ EVENTS = {
     "payment_failed": _("Card payment failed"),
     "credited": _("Credited by the seller"),
     "debited": _("Debited by the seller"),
+    "behalf_begun": _("The seller began to act on behalf of the customer"),
+    "behalf_ended": _("The seller acts on behalf of the customer no more"),
     "frozen": _("Frozen: buys nothing"),
     "unfrozen": _("May buy again"),
     "quotas": _("Quotas changed"),

@@ -36,7 +36,7 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
         return click.confirm("apply this?")
 
     try:
-        changes = apply_file(file, None if yes else confirm, by=who_types().name)
+        changes = apply_file(file, None if yes else confirm, by=who_types())
     except Declined:
         click.echo("nothing was changed")
         sys.exit(NOT_WELL)
@@ -138,7 +138,7 @@ def catalog_sold_out(own_data_dir: Path | None, instance_type: str, zone: str, s
     set_up(places_of(own_data_dir))
     from vmart.backoffice import prices
 
-    fresh = prices.sold_out(zone, instance_type, out=not sell, by=who_types().name)
+    fresh = prices.sold_out(zone, instance_type, out=not sell, by=who_types())
     click.echo(("sold again" if sell else "sold out from now on") if fresh else "it is so already")
 
 
