@@ -3,12 +3,14 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from vmart.customers.roles import Role
 from vmart.customers.staff import StaffRole
+from vmart.customers.words import Words
 
 
 class Users(BaseUserManager["User"]):
@@ -45,6 +47,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=Q(staff_role__in=["", *map(str, StaffRole)]), name="customers_user_staff_role"
             ),
         ]
+        indexes = [GinIndex(Words("email"), name="customers_user_words")]
 
 
 class StaffChange(models.Model):
@@ -85,6 +88,7 @@ class Account(models.Model):
                 name="customers_account_values",
             )
         ]
+        indexes = [GinIndex(Words("name"), name="customers_account_words")]
 
 
 class Note(models.Model):
