@@ -319,6 +319,52 @@ def needed(running_shop: RunningShop) -> Iterator[str]:
         own.execute("DELETE FROM payments_unexplained WHERE provider = 'stripe'")
 
 
+def _noted(seller: Customer) -> str:
+    """The page of a customer with a long note, and one struck out."""
+    page = seller.open("/seller/customers/")
+    page.click("main tbody a >> nth=0")
+    page.wait_for_selector("#notes")
+    for text in ("Calls at noon.\n" + "A word as long as it may be " + "x" * 200, "Pays late."):
+        page.fill("#note-text", text)
+        page.click("#notes .card-body .btn")
+        expect(page.locator("#notes td", has_text=text.partition("\n")[0]).first).to_be_visible()
+    page.click("#notes td .btn >> nth=0")
+    expect(page.locator("#notes s").first).to_be_visible()
+    return page.url.removeprefix(seller.url)
+
+
+def _staff(seller: Customer) -> str:
+    """The page of one of the staff."""
+    return seller.open("/seller/staff/").locator("#staff a.btn").first.get_attribute("href") or ""
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_pages_on_behalf_of_a_customer(
+    window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str
+) -> None:
+    """Each has the banner, what is refused too; the button ends it, by keyboard alone."""
+    seller = window(locale=locale, color_scheme=THEMES[locale])
+    seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
+    seller.page.wait_for_url("**/seller/")
+    page = seller.open("/seller/customers/")
+    page.click("main tbody a >> nth=0")
+    page.fill("#act-as-reason", "Ticket 7: the machine does not answer")
+    page.press("#act-as-reason", "Enter")
+    page.wait_for_url("**/overview/")
+    for address in ("/overview/", "/machines/", "/buy/", "/members/", "/seller/"):
+        page = seller.open(address)
+        expect(page.locator(".behalf")).to_be_visible()
+        for width in (1440, 768, 360):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+        assert _faults(page, axe) == []
+    page.set_viewport_size({"width": 1440, "height": 844})
+    page.focus(".behalf button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/seller/customers/*/")
+    expect(page.locator(".behalf")).to_have_count(0)
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_sellers_pages(
     window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str, needed: str
@@ -327,8 +373,10 @@ def test_the_sellers_pages(
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
+    of_customer = _noted(seller)
     for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
-                    "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/"):  # fmt: skip
+                    "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/", "/seller/customers/",
+                    of_customer, "/seller/staff/", _staff(seller)):  # fmt: skip
         page = seller.open(address)
         acts = page.locator("form[action*='ins-browser1'], a.btn[href*='ins-browser1']")
         assert acts.count() == (3 if address == "/seller/" else 0)
