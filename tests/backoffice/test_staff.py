@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
 
 from tests.support.actors import SELLER
@@ -294,6 +296,20 @@ def test_an_act_is_whole_before_its_actor_is_removed(there: tuple[int, tuple[int
     with refused(NotPermitted):
         by_hand.move(by_hand.Movement(account, 100, "cash", "a transfer", actor, "key"))
     assert balance(account).cash_minor == 0
+
+
+# -- an upgrade ----------------------------------------------------------------------------------------
+
+
+def test_who_was_an_operator_is_an_admin_after_the_upgrade() -> None:
+    before, already, buyer = operator(""), operator("support"), customer()
+    migration = import_module("vmart.customers.migrations.0013_staff_roles")
+    with connection.cursor() as cursor:
+        cursor.execute(migration._ADMINS)
+    assert dict(User.objects.values_list("pk", "staff_role")) == {
+        before.user.pk: "admin", already.user.pk: "support", buyer.user.pk: "",
+    }  # fmt: skip
+    assert before.get("/seller/staff/").status_code == 200
 
 
 # -- the rules of the table ----------------------------------------------------------------------------
