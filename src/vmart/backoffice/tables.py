@@ -105,7 +105,7 @@ CUSTOMERS: Table[CustomerRow] = Table(
         Column("frozen_reason", _("State"), _standing, lambda row: row.frozen_reason),
     ),
     empty=_("Nobody has signed up yet."),
-    none_such=_("No customer is called so."),
+    none_such=_("No customer is called so. Whole words find one, or their beginnings."),
     filters=(Filter("q", _("Address, name, number, machine or IP")),),
 )  # fmt: skip
 
