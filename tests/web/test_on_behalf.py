@@ -303,15 +303,22 @@ def test_what_is_sent_too_late_is_done_in_no_account(
     begin(own, buyer)
     assert buyer.user.email in text_of(own.get("/networks/"))
     over(own, monkeypatch)
-    before = Event.objects.count()
+    before = Event.objects.latest("id").id
     answer = own.post("/networks/", {"act": "create_vpc", "name": "x", "region": "ap-guangzhou", "cidr": "10.9.0.0/16"})
     assert (answer.status_code, answer["Location"]) == (302, f"/seller/customers/{buyer.account_id}/")
-    assert Event.objects.count() == before
+    told = Event.objects.filter(id__gt=before).values_list("account_id", "kind", "actor__user")
+    assert list(told) == [(buyer.account_id, "behalf_ended", own.user.email)]
     page = own.get("/networks/", follow=True)
     assert 'class="behalf"' not in page.content.decode()
     assert "You act for the customer no more" in text_of(page)
     assert own.post("/api-keys/", {"act": "create"}).status_code == 200  # one's own again
     assert Event.objects.latest("id").account_id == own.account_id
+
+
+def test_who_may_open_no_customers_page_any_more_is_led_to_the_sellers() -> None:
+    support = acting("support", customer())
+    User.objects.filter(pk=support.user.pk).update(staff_role="operations")
+    assert support.post("/seller/act-as/end/")["Location"] == "/seller/"
 
 
 def test_it_lasts_until_the_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,7 @@ def end_act_as(request: HttpRequest) -> HttpResponse:
         messages.error(request, wording.sentence(refused))
         return redirect("seller")
     messages.success(request, _("You act for {customer} no more.").format(customer=kept.name))
-    return redirect("seller_customer", kept.account)
+    return behalf.back_to(request, kept)
 
 
 def _done(

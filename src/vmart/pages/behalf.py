@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
+from django.shortcuts import redirect
 
 from vmart.customers import staff
 from vmart.kernel import clock
+from vmart.pages import permitted
 
 KEPT = "behalf"  # the key under which a session has it
 LASTS = dt.timedelta(hours=1)
@@ -59,3 +61,10 @@ def end(request: HttpRequest) -> Behalf | None:
         del request.session[KEPT]
         rotate_token(request)
     return kept
+
+
+def back_to(request: HttpRequest, kept: Behalf) -> HttpResponseRedirect:
+    """To the seller's page of the customer, for who may open it still."""
+    if permitted.may(request.user, "seller_customer"):
+        return redirect("seller_customer", kept.account)
+    return redirect("seller")

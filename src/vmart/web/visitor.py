@@ -1,5 +1,6 @@
 """Who asks: a customer, an operator, or somebody who has not signed in."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,10 @@ from django.utils.translation import gettext as _
 
 from vmart.customers import members, roles, staff
 from vmart.customers.roles import Permission
+from vmart.customers.staff import StaffPermission
 from vmart.events.actor import PAGE, SELLER, Actor
+from vmart.kernel.errors import Refused
+from vmart.orders import on_behalf
 from vmart.orders.open_account import place_of
 from vmart.pages import behalf, permitted, role_words
 
@@ -91,13 +95,19 @@ def refuse_on_behalf(request: HttpRequest, name: str) -> None:
 
 def ended_on_behalf(request: HttpRequest) -> HttpResponseRedirect:
     """What was meant for the customer's account is done in none: say so, and go back to the customer."""
-    kept = behalf.end(request)
+    kept, role = behalf.end(request), permitted.staff_role_of(request.user)
     messages.warning(request, _("You act for the customer no more: nothing was done."))
-    return (
-        redirect("seller_customer", kept.account)
-        if kept and permitted.staff_role_of(request.user)
-        else redirect("home")
-    )
+    if kept is None or not role:
+        return redirect("home")
+    user: Any = request.user
+    address, request_id = whence(request)
+    by = Actor(
+        None, SELLER, user.email, address=address, request_id=request_id, staff=user.pk,
+        roles=staff.having(StaffPermission.LOOK),
+    )  # fmt: skip
+    with contextlib.suppress(Refused):  # who has lost his place meanwhile tells of nothing
+        on_behalf.end(kept.account, by)
+    return behalf.back_to(request, kept)
 
 
 def customer(view: View) -> View:
