@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from vmart.backoffice import catalog_pages, customer_pages, setting_up, shop_pages, views, zone_pages
+from vmart.backoffice import catalog_pages, customer_pages, order_pages, setting_up, shop_pages, views, zone_pages
 from vmart.backoffice.first_run import pages as first_run
 
 urlpatterns = [
@@ -28,6 +28,10 @@ urlpatterns = [
     path("customers/<int:number>/money/", customer_pages.money, name="seller_customer_money"),
     path("customers/<int:number>/freeze/", customer_pages.freeze, name="seller_customer_freeze"),
     path("customers/<int:number>/quotas/", customer_pages.quotas, name="seller_customer_quotas"),
+    path("orders/", order_pages.listing, name="seller_orders"),
+    path("orders/<int:number>/", order_pages.detail, name="seller_order"),
+    path("orders/<int:number>/refund/", order_pages.refund, name="seller_order_refund"),
+    path("orders/<int:number>/void/", order_pages.void, name="seller_order_void"),
     path("deliveries/", views.deliveries, name="seller_deliveries"),
     path("card-messages/<int:number>/dismiss/", views.dismiss, name="seller_dismiss"),
     path("machines/<str:public_id>/redeliver/", views.redeliver, name="seller_redeliver"),
