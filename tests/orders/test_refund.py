@@ -187,7 +187,7 @@ def test_of_several_lines_each_gives_its_part() -> None:
     bought = purchase(wanted(account, replace(MONTHLY, count=3)))
     buy_running(open_purse("other", cash_minor=100_000), HOURLY)  # and the worker delivers all
     work()
-    order_id = Line.objects.get(subscription_id=Instance.objects.get(public_id=bought.instance_ids[0]).id).order_id  # type: ignore[attr-defined]
+    order_id = Line.objects.get(subscription_id=Instance.objects.get(public_id=bought.instance_ids[0]).id).order_id
     told = refund.give(Asked(order_id, 100, After.STAYS), "why", SELLER, "k")
     assert told is not None
     assert [part.refund_minor for part in told.parts] == [34, 33, 33]
@@ -233,11 +233,11 @@ def test_other_orders_of_what_ends_are_told_and_can_be_given_back(machine: Insta
     renewal = Line.objects.filter(subscription_id=machine.id).order_by("id").last()
     assert renewal is not None
     told = refund.foretell(_asked(machine, 500, After.ENDS))
-    assert told.also == ((renewal.order_id, renewal.amount_minor),)  # type: ignore[attr-defined]
+    assert told.also == ((renewal.order_id, renewal.amount_minor),)
     _give(machine, 500, After.ENDS)
     work()
     assert list(reconcile()) == []
-    refund.give(Asked(renewal.order_id, None, After.STAYS), "not begun", SELLER, "k2")  # type: ignore[attr-defined]
+    refund.give(Asked(renewal.order_id, None, After.STAYS), "not begun", SELLER, "k2")
     assert list(reconcile()) == []
 
 
@@ -320,7 +320,7 @@ def test_a_disk_and_an_address_end_with_what_was_given() -> None:
     disk, eip = prepaid_disk(account), new_address(account, by_month())
     for thing, of in ((disk, "disk"), (eip, "address")):
         line = Line.objects.get(subscription_id=thing.id)
-        told = refund.give(Asked(line.order_id, 700, After.ENDS), "why", SELLER, "k")  # type: ignore[attr-defined]
+        told = refund.give(Asked(line.order_id, 700, After.ENDS), "why", SELLER, "k")
         assert told is not None
         assert [(part.kind, part.refund_minor) for part in told.parts] == [(of, 700)]
         thing.subscription.refresh_from_db()

@@ -48,7 +48,7 @@ READ = {
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",
-    "seller_zone", "console", "machine_console",
+    "seller_zone", "seller_orders", "seller_order", "console", "machine_console",
     "seller_first_run_begin", "seller_first_run_file", "seller_trial", "seller_trial_progress", "seller_catalog",
     "seller_catalog_file", "seller_catalog_file_of",
 }  # fmt: skip
@@ -91,6 +91,17 @@ class Sent:
 
     def of_customer(self, name: str, form: dict[str, str]) -> HttpResponse:
         return self.seller.post(reverse(name, args=[self.buyer.account_id]), form)
+
+    def of_refund(self) -> HttpResponse:
+        address = reverse("seller_order_refund", args=[self.order])
+        asked = {"amount": "1", "after": "stays", "reason": "slow", "act": "preview"}
+        shown = Form(self.seller.post(address, asked).content.decode(), "").data
+        return self.seller.post(address, shown | {"act": "refund"})
+
+    def of_void(self) -> HttpResponse:
+        self.buyer.buy(act="card")
+        number = Order.objects.get(status=Status.UNPAID).id
+        return self.seller.post(reverse("seller_order_void", args=[number]), {"reason": "twice"})
 
     def of_unpaid(self, form: dict[str, str]) -> HttpResponse:
         self.buyer.buy(act="card")
@@ -541,6 +552,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ),
     ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
+    ("seller_order_refund", "order_refunded"): lambda sent: sent.of_refund(),
+    ("seller_order_void", "order_voided"): lambda sent: sent.of_void(),
     ("seller_retry", "retried"): lambda sent: sent.of_given_up(),
     ("seller_redeliver", "to_be_redelivered"): lambda sent: sent.of_redelivered(),
     ("members", "member_invited"): lambda sent: sent.invited(),
@@ -589,7 +602,7 @@ def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
         "machine_monitoring": [sent.machine],
         "machine_live": [sent.machine], "machine_console": [sent.machine], "machine_another": [sent.machine],
         "seller_customer": [sent.buyer.account_id], "payment_state": [1], "seller_catalog_file_of": [1],
-        "seller_zone": [ZONE], "template": [sent.of_template()],
+        "seller_zone": [ZONE], "seller_order": [sent.order], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer
     assert sender.post(reverse(name, args=named.get(name, [])), {}).status_code == 405

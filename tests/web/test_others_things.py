@@ -77,6 +77,7 @@ class Things:
 
 Arguments = Callable[[Things], dict[str, Any]]
 ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"order_id": has.paid}]
+SOLD: list[Arguments] = [lambda has: {"number": has.unpaid}, lambda has: {"number": has.paid}]
 MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
@@ -168,6 +169,7 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_money": CUSTOMER,
     "seller_customer_freeze": CUSTOMER,
     "seller_customer_quotas": CUSTOMER,
+    **dict.fromkeys(["seller_order", "seller_order_refund", "seller_order_void"], SOLD),
     "seller_zone": [lambda has: {"code": has.zone}],
     "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],
     "brand_style": [lambda _: {"kept": "0" * 16}],

@@ -53,7 +53,9 @@ class RefundForm(ActForm):
             )
         self.fields["amount"] = text(
             _("Amount"), inputmode="decimal", maxlength=20,
-            hint=_("At most {left}, which was paid and has not come back.").format(left=printed.money(whole.left_minor)),
+            hint=_("At most {left}: what was paid and has not come back.").format(
+                left=printed.money(whole.left_minor)
+            ),
         )  # fmt: skip
         self.fields["after"] = forms.CharField(
             label=_("What was bought"),

@@ -9,10 +9,10 @@ from vmart.orders.models import Refund, Status
 from vmart.orders.refund import Part
 from vmart.pages import cells, printed, wording
 from vmart.pages.cells import badge, link, soft, together
-from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table
+from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 
 
-def _states() -> list[tuple[str, object]]:
+def _states() -> list[tuple[str, Words]]:
     return [(str(status), wording.ORDER_STATUS[status][0]) for status in Status]
 
 

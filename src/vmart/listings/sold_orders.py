@@ -155,11 +155,9 @@ def _meant(word: str) -> tuple[list[str], dict[str, Any]]:
 
 def whole(order_id: int) -> Whole | None:
     """One order of anybody's; None where there is none."""
-    account_id = (
-        Order.objects.filter(id=order_id).values_list("account_id", flat=True).first()
-        if order_id <= _NUMBER_MAX
-        else None
-    )
+    if order_id > _NUMBER_MAX:
+        return None
+    account_id = Order.objects.filter(id=order_id).values_list("account_id", flat=True).first()
     if account_id is None:
         return None
     view, customer = orders.view(account_id, order_id), customers.customer(account_id)

@@ -248,7 +248,7 @@ def _also(order: Order, things: Sequence[int]) -> tuple[tuple[int, int], ...]:
     ).exclude(order=order)
     left: dict[int, int] = {}
     for line in lines.order_by("order_id"):
-        left[line.order_id] = left.get(line.order_id, 0) + line.left_minor  # type: ignore[attr-defined]
+        left[line.order_id] = left.get(line.order_id, 0) + line.left_minor
     return tuple((number, minor) for number, minor in left.items() if minor)
 
 
