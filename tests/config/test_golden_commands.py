@@ -31,6 +31,7 @@ COMMANDS = {
     "catalog-history": ["catalog", "history"],
     "catalog-preview": ["catalog", "preview", "{dearer}"],
     "catalog-calculate": ["catalog", "calculate", *HOST, "--line-mbps", "500"],
+    "placement-hosts": ["placement", "hosts", "--zone", "ap-guangzhou-4"],
     "order-list": ["order", "list", "--search", "second", "--state", "delivered"],
     "order-show": ["order", "show", "{order}"],
     "shop-test-order": ["shop", "test-order"],
@@ -44,7 +45,7 @@ def _one(found: re.Match[str]) -> str:
 
 def _plain(text: str, order: int) -> str:
     """Without what is another each time."""
-    text = re.sub(rf"\b(?:{order}|(?<=waited_ms=)[0-9.]+)\b( *)", _one, text)
+    text = re.sub(rf"\b(?:{order or 'none'}|(?<=waited_ms=)[0-9.]+)\b( *)", _one, text)
     text = re.sub(r"ins-[0-9a-z]{8}", "ins-00000000", text)
     text = re.sub(r'(?m)((?:"order"|order)(?::| ) *)\d+', r"\g<1>1", text)
     return re.sub(r'(?m)(number"?(?::| ) *)\d+', r"\g<1>1", text)

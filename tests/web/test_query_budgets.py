@@ -101,7 +101,7 @@ POSTED = {  # no pages
     "security_group_delete",
 }  # fmt: skip
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
-SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8,
+SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 4, "seller_customers": 3, "seller_checklist": 8,
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
            "seller_catalog_file": 3, "seller_orders": 3, "seller_order": 16, "seller_order_refund": 15}  # fmt: skip
 

@@ -358,7 +358,7 @@ def _hosts(zone: str, kind: str) -> list[Change]:
     return [
         change
         for name, capacity in change_engine.listed_hosts(Zone.objects.get(code=zone))
-        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity, enabled=True)
+        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity)
     ]
 
 

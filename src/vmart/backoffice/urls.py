@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from vmart.backoffice import catalog_pages, customer_pages, order_pages, setting_up, shop_pages, views, zone_pages
+from vmart.backoffice import catalog_pages, customer_pages, host_pages, order_pages, setting_up, shop_pages, views
 from vmart.backoffice.first_run import pages as first_run
 
 urlpatterns = [
@@ -22,7 +22,8 @@ urlpatterns = [
     path("catalog/sold-out/", catalog_pages.sold_out, name="seller_sold_out"),
     path("catalog/file/", catalog_pages.file, name="seller_catalog_file"),
     path("catalog/file/<int:applied>/", catalog_pages.file, name="seller_catalog_file_of"),
-    path("zones/<str:code>/", zone_pages.zone, name="seller_zone"),
+    path("zones/<str:code>/", host_pages.zone, name="seller_zone"),
+    path("zones/<str:code>/hosts/", host_pages.drain, name="seller_host"),
     path("customers/", customer_pages.listing, name="seller_customers"),
     path("customers/<int:number>/", customer_pages.detail, name="seller_customer"),
     path("customers/<int:number>/money/", customer_pages.money, name="seller_customer_money"),
