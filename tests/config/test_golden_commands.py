@@ -15,6 +15,7 @@ from tests.support.actors import SELLER
 from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
 from tests.support.written import nothing_written
+from vmart.backoffice.apply_catalog import apply_text
 from vmart.catalog.models import Applied
 from vmart.config import business_time
 from vmart.config.cli import main
@@ -31,6 +32,7 @@ COMMANDS = {
     "catalog-history": ["catalog", "history"],
     "catalog-preview": ["catalog", "preview", "{dearer}"],
     "catalog-calculate": ["catalog", "calculate", *HOST, "--line-mbps", "500"],
+    "catalog-withdraw": ["catalog", "withdraw", "2"],
     "placement-hosts": ["placement", "hosts", "--zone", "ap-guangzhou-4"],
     "order-list": ["order", "list", "--search", "second", "--state", "delivered"],
     "order-show": ["order", "show", "{order}"],
@@ -74,6 +76,8 @@ def test_what_is_printed_is_what_the_golden_file_has(
     (tmp_path / "dearer.yaml").write_text(dearer)
     Applied.objects.update(by="seller@example.org")
     buy_running(open_purse(cash_minor=10_000), HOURLY)
+    if name == "catalog-withdraw":
+        apply_text(re.sub(r"version: 1\n  effective_at: 2010", "version: 2\n  effective_at: 2030", dearer))
     order = _refunded() if name.startswith("order") else 0
     places = {
         "order": order,

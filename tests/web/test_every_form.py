@@ -66,6 +66,7 @@ NO_ACCOUNTS = {
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn", "settings", "act_for",
+    "seller_book_withdraw",  # no account's either: tests/backoffice/test_withdraw_book.py
     "seller_host",  # no account's: tests/backoffice/test_hosts.py
     "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
     "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py

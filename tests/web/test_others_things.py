@@ -170,6 +170,7 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_freeze": CUSTOMER,
     "seller_customer_quotas": CUSTOMER,
     **dict.fromkeys(["seller_order", "seller_order_refund", "seller_order_void"], SOLD),
+    "seller_book_withdraw": [lambda has: {"version": has.operation}],
     "seller_host": [lambda has: {"code": has.zone}],
     "seller_zone": [lambda has: {"code": has.zone}],
     "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from vmart.backoffice import catalog_pages, customer_pages, host_pages, order_pages, setting_up, shop_pages, views
+from vmart.backoffice import (
+    book_pages,
+    catalog_pages,
+    customer_pages,
+    host_pages,
+    order_pages,
+    setting_up,
+    shop_pages,
+    views,
+)
 from vmart.backoffice.first_run import pages as first_run
 
 urlpatterns = [
@@ -20,6 +29,7 @@ urlpatterns = [
     path("catalog/", catalog_pages.catalog, name="seller_catalog"),
     path("catalog/prices/", catalog_pages.change_prices, name="seller_prices"),
     path("catalog/sold-out/", catalog_pages.sold_out, name="seller_sold_out"),
+    path("catalog/books/<int:version>/withdraw/", book_pages.withdraw, name="seller_book_withdraw"),
     path("catalog/file/", catalog_pages.file, name="seller_catalog_file"),
     path("catalog/file/<int:applied>/", catalog_pages.file, name="seller_catalog_file_of"),
     path("zones/<str:code>/", host_pages.zone, name="seller_zone"),
