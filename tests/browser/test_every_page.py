@@ -327,7 +327,13 @@ def test_the_sellers_pages(
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
-    for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
+    buyer = window()
+    buyer.sign_up()
+    buyer.top_up("500")
+    page = buyer.buy("?name=sold")
+    expect(page.locator("text=ssh root@").first).to_be_visible()
+    order = f"/seller{page.url.removeprefix(buyer.url)}"
+    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
                     "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/"):  # fmt: skip
         page = seller.open(address)
         acts = page.locator("form[action*='ins-browser1'], a.btn[href*='ins-browser1']")

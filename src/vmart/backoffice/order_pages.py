@@ -30,8 +30,8 @@ from vmart.pages.forms import ActForm, text
 from vmart.pages.table import Shown, listed
 
 _AFTER = {
-    After.STAYS: gettext_lazy("It stays: its term goes on as it is paid"),
-    After.ENDS: gettext_lazy("It ends now: switched off, in the recycle bin, then erased"),
+    After.STAYS: gettext_lazy("It stays until its term ends"),
+    After.ENDS: gettext_lazy("It ends now, into the recycle bin"),
 }
 
 

@@ -1,11 +1,12 @@
 """The seller's lists of orders: all of them, an order's lines, and what was given back of it."""
 
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from vmart.listings.sold_orders import OrderRow, Sold
-from vmart.orders.models import Refund, Status
+from vmart.listings.sold_orders import GivenBack, OrderRow, Sold
+from vmart.orders.models import Status
 from vmart.orders.refund import Part
 from vmart.pages import cells, printed, wording
 from vmart.pages.cells import badge, link, soft, together
@@ -56,7 +57,7 @@ ORDERS: Table[OrderRow] = Table(
     ),
     empty=_("Nothing has been ordered yet."),
     none_such=_("No order is like that."),
-    filters=(Filter("q", _("Order, customer or what was sold")), Filter("state", _("State"), _states)),
+    filters=(Filter("q", _("Order, customer or resource")), Filter("state", _("State"), _states)),
 )
 
 
@@ -75,7 +76,8 @@ def _thing(row: Sold) -> SafeString:
 def _term(row: Sold) -> SafeString | str:
     if row.line.period_from is None or row.line.period_to is None:
         return cells.NOTHING
-    return together(printed.day(row.line.period_from), " – ", printed.day(row.line.period_to))
+    begun, over = printed.day(row.line.period_from), printed.day(row.line.period_to)
+    return format_html("<span>{} – {}</span>", begun, over)
 
 
 def _paid(row: Sold) -> SafeString:
@@ -101,14 +103,15 @@ LINES: Table[Sold] = Table(
     dense=True,
 )
 
-REFUNDS: Table[Refund] = Table(
+REFUNDS: Table[GivenBack] = Table(
     (
-        Column("at", _("Time"), lambda row: printed.instant(row.at), css=NUM),
-        Column("amount", _("Amount"), lambda row: printed.money(row.cash_minor + row.gift_minor), css=FIGURE),
-        Column("gift", _("Of it gift"), lambda row: printed.money(row.gift_minor), css=FIGURE),
-        Column("ended", _("What was bought"), lambda row: _("ended") if row.ended else _("stayed")),
-        Column("reason", _("Reason"), lambda row: row.reason),
-        Column("actor", _("By whom"), lambda row: row.actor),
+        Column("at", _("Time"), lambda row: printed.instant(row.refund.at), css=NUM),
+        Column("thing", _("Of what"), lambda row: row.public_id, css=MONO),
+        Column("amount", _("Amount"), lambda row: printed.money(row.refund_minor), css=FIGURE),
+        Column("gift", _("Of it gift"), lambda row: printed.money(row.refund.gift_minor), css=FIGURE),
+        Column("ended", _("What was bought"), lambda row: _("ended") if row.refund.ended else _("stayed")),
+        Column("reason", _("Reason"), lambda row: row.refund.reason),
+        Column("actor", _("By whom"), lambda row: row.refund.actor),
     ),
     empty="",
 )

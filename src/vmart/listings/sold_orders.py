@@ -49,6 +49,19 @@ class Sold:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What the seller gave back of one line, and what that is of."""
+
+    refund: Refund
+    line: int
+    public_id: str
+
+    @property
+    def refund_minor(self) -> int:
+        return self.refund.cash_minor + self.refund.gift_minor
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """One order with everything that the seller asks of it. ``payments``: cards that paid for it, latest first."""
 
@@ -56,7 +69,7 @@ class Whole:
     customer: Customer
     lines: Sequence[Sold]
     payments: Sequence[Any]
-    refunds: Sequence[Refund]
+    refunds: Sequence[GivenBack]
     happened: Sequence[Happened]
 
     @property
@@ -164,14 +177,19 @@ def whole(order_id: int) -> Whole | None:
     assert view is not None and customer is not None
     payments = db.rows(_PAYMENTS, order_id)
     lines = _sold(view)
-    refunds = list(Refund.objects.filter(order_id=order_id).select_related("line").order_by("-at", "line__number"))
-    return Whole(view, customer, lines, payments, refunds, _happened(view.order, lines, payments))
+    return Whole(view, customer, lines, payments, _given_back(order_id, lines), _happened(view.order, lines, payments))
 
 
 _PAYMENTS = """
 SELECT id, provider, state, amount_minor, created_at, reason FROM payments_payment WHERE order_id = %s
 ORDER BY id DESC LIMIT 50
 """
+
+
+def _given_back(order_id: int, lines: Sequence[Sold]) -> list[GivenBack]:
+    of = {one.line.id: one for one in lines}
+    made = Refund.objects.filter(order_id=order_id).order_by("-at", "line__number")
+    return [GivenBack(one, of[one.line_id].line.number, of[one.line_id].public_id) for one in made if one.line_id in of]
 
 
 def _sold(view: OrderView) -> list[Sold]:

@@ -6,6 +6,8 @@ failed delivery: what was set aside is free at once, its engine is left clean, t
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db
@@ -16,7 +18,7 @@ from vmart.orders.errors import NotVoidable
 from vmart.orders.models import Line, Order, Status
 
 EVENT = "order_voided"
-WHY = "The seller voided the order."
+WHY = gettext_noop("The seller voided the order.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,10 @@ def _shown(found: Any) -> dict[str, Any]:
             for row in found.payments
         ],
         "refunds": [
-            {"at": row.at, "line": row.line.number, "cash": units(row.cash_minor), "gift": units(row.gift_minor),
-             "ended": row.ended, "reason": row.reason, "actor": row.actor}
-            for row in found.refunds
+            {"at": one.refund.at, "line": one.line, "cash": units(one.refund.cash_minor),
+             "gift": units(one.refund.gift_minor), "ended": one.refund.ended, "reason": one.refund.reason,
+             "actor": one.refund.actor}
+            for one in found.refunds
         ],
         "activity": [
             {"at": row.at, "of": row.subject or row.subject_kind, "kind": row.kind, "detail": told(row.detail),

@@ -70,8 +70,8 @@ def placement_hosts(own_data_dir: Path | None, output: str, zone: str, after: st
              "state": "off" if not row.online else "on" if row.enabled else "drained", "machines": row.machines,
              "vcpu": f"{row.vcpu_used}/{row.vcpu_capacity}", "vcpu_ratio": row.vcpu_ratio,
              "memory_mib": f"{row.memory_used_mib}/{row.memory_capacity_mib}",
-             "disk_gib": f"{row.disk_used_gib}/{row.disk_capacity_gib}", "disk_ratio": row.disk_ratio if row.pool_gib else None,
-             "drained_by": row.drained_by}
+             "disk_gib": f"{row.disk_used_gib}/{row.disk_capacity_gib}",
+             "disk_ratio": row.disk_ratio if row.pool_gib else None, "drained_by": row.drained_by}
             for row in page.rows
         ],
         output,
