@@ -333,7 +333,8 @@ def test_the_sellers_pages(
     page = buyer.buy("?name=sold")
     expect(page.locator("text=ssh root@").first).to_be_visible()
     order = f"/seller{page.url.removeprefix(buyer.url)}"
-    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
+    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/",
+                    f"/seller/zones/{needed}/", "/seller/catalog/",
                     "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/"):  # fmt: skip
         page = seller.open(address)
         acts = page.locator("form[action*='ins-browser1'], a.btn[href*='ins-browser1']")
