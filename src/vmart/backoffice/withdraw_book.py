@@ -30,9 +30,7 @@ def withdraw(version: int, *, by: str) -> None:
             apply_catalog.apply_in_act(_file_without(before), by)
             Deployment.objects.update(generation=F("generation") + 1)
     except DocumentError as error:
-        raise InvalidValue(
-            "The catalog file needs this price book. {problem}", field="version", problem=error.problems[0]
-        ) from error
+        raise InvalidValue("The catalog file needs this price book. {problem}", problem=error.problems[0]) from error
     books.forget()
     shop.refresh()
 

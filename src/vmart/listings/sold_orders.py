@@ -120,7 +120,10 @@ _ROWS = """
 SELECT o.id, o.account_id, coalesce(owner.email, a.name) AS customer, o.action, o.status, o.charge_type, o.count,
        o.total_minor, lines.paid_minor, lines.refund_minor, o.created_at, coalesce(s.public_id, '') AS thing
 FROM (SELECT DISTINCT id FROM ({found}) AS each ORDER BY id DESC LIMIT %(limit)s) AS page
-JOIN orders_order o USING (id) JOIN customers_account a ON a.id = o.account_id
+CROSS JOIN LATERAL (  -- one by one by its key, whatever the planner thinks of how many there are
+  SELECT id, account_id, action, status, charge_type, count, total_minor, created_at FROM orders_order
+  WHERE id = page.id OFFSET 0) AS o
+JOIN customers_account a ON a.id = o.account_id
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(paid_cash_minor + paid_gift_minor), 0)::bigint AS paid_minor,
          coalesce(sum(refund_minor), 0)::bigint AS refund_minor, min(subscription_id) AS thing

@@ -26,7 +26,7 @@ def _set(zone: str, name: str, *, enabled: bool, **columns: object) -> bool:
     with db.act():
         host = Host.objects.select_for_update(no_key=True).filter(zone_id=zone, name=name).first()
         if host is None:
-            raise NotFound("There is no host {host} in {zone}.", field="host", host=name[:80], zone=zone[:40])
+            raise NotFound("There is no host {host} in {zone}.", host=name[:80], zone=zone[:40])
         if host.enabled == enabled:
             return False
         Host.objects.filter(pk=host.pk).update(enabled=enabled, **columns)

@@ -141,12 +141,12 @@ def withdraw(version: int) -> Book:
     _lock()
     row = Book.objects.filter(version=version).first()
     if row is None:
-        raise NotFound("There is no price book {version}.", field="version", version=version)
+        raise NotFound("There is no price book {version}.", version=version)
     before = Book.objects.filter(effective_at__lt=row.effective_at).order_by("-effective_at").first()
     if row.effective_at <= clock.now() or before is None:
-        raise NotToCome("The price book {version} has begun: publish another one.", field="version", version=version)
+        raise NotToCome("The price book {version} has begun: publish another one.", version=version)
     if row.ends_at is not None:
-        raise NotToCome("A later price book is published: withdraw that one first.", field="version")
+        raise NotToCome("A later price book is published: withdraw that one first.")
     Rate.objects.filter(book=row).delete()
     row.delete()
     Book.objects.filter(pk=before.pk).update(ends_at=None)
