@@ -49,7 +49,7 @@ class RefundForm(ActForm):
                 (str(one.line.number), f"{one.public_id} · {printed.money(one.line.left_minor)}") for one in lines
             ]
             self.fields["line"] = forms.CharField(
-                label=_("For what"), required=False, widget=forms.Select(choices=choices)
+                label=_("Which line"), required=False, widget=forms.Select(choices=choices)
             )
         self.fields["amount"] = text(
             _("Amount"), inputmode="decimal", maxlength=20,
