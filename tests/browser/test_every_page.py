@@ -374,9 +374,16 @@ def test_the_sellers_pages(
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
     of_customer = _noted(seller)
-    for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
-                    "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/", "/seller/customers/",
-                    of_customer, "/seller/staff/", _staff(seller)):  # fmt: skip
+    buyer = window()
+    buyer.sign_up()
+    buyer.top_up("500")
+    page = buyer.buy("?name=sold")
+    expect(page.locator("text=ssh root@").first).to_be_visible()
+    order = f"/seller{page.url.removeprefix(buyer.url)}"
+    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/",
+                    f"/seller/zones/{needed}/", "/seller/catalog/", "/seller/catalog/prices/", "/seller/shop/",
+                    "/seller/first-run/test/", "/seller/customers/", of_customer, "/seller/staff/",
+                    _staff(seller)):  # fmt: skip
         page = seller.open(address)
         acts = page.locator("form[action*='ins-browser1'], a.btn[href*='ins-browser1']")
         assert acts.count() == (3 if address == "/seller/" else 0)

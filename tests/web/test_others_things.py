@@ -77,6 +77,7 @@ class Things:
 
 Arguments = Callable[[Things], dict[str, Any]]
 ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"order_id": has.paid}]
+SOLD: list[Arguments] = [lambda has: {"number": has.unpaid}, lambda has: {"number": has.paid}]
 MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
@@ -171,6 +172,9 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_note": CUSTOMER,
     "seller_note_strike": [lambda has: {"number": has.account, "note": has.operation}],
     "seller_act_as": CUSTOMER,
+    **dict.fromkeys(["seller_order", "seller_order_refund", "seller_order_void"], SOLD),
+    "seller_book_withdraw": [lambda has: {"version": has.operation}],
+    "seller_host": [lambda has: {"code": has.zone}],
     "seller_zone": [lambda has: {"code": has.zone}],
     "seller_lost_refund": MACHINE,
     "seller_lost_end": MACHINE,

@@ -101,9 +101,10 @@ POSTED = {  # no pages
     "security_group_delete",
 }  # fmt: skip
 QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
-SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8,
+SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 4, "seller_customers": 3, "seller_checklist": 8,
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
-           "seller_catalog_file": 3, "seller_staff": 4, "seller_staff_member": 3}  # fmt: skip
+           "seller_catalog_file": 3, "seller_staff": 4, "seller_staff_member": 3, "seller_orders": 3,
+           "seller_order": 16, "seller_order_refund": 15}  # fmt: skip
 
 
 def test_every_page_is_here() -> None:
@@ -293,6 +294,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "mfa_remove_webauthn": (passkey.pk,),
         "seller_zone": (ZONE,),
         "seller_staff_member": (seller.user.pk,),
+        **dict.fromkeys(["seller_order", "seller_order_refund"], (Order.objects.latest("id").id,)),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     prepaid = Instance.objects.filter(state="RUNNING", subscription__charge_type="PREPAID").values_list(

@@ -105,6 +105,21 @@ def apply_text(
         agreed = changes
 
 
+def apply_in_act(text: str, by: Actor) -> list[Change]:
+    """``apply_text`` within an act that does more. Belongs into one that holds what ``lock`` takes."""
+    db.require_transaction()
+    catalog, book = read(text)
+    changes = _make_so(catalog, book, None)
+    _keep(text, by)
+    return changes
+
+
+def lock() -> None:
+    """One who changes the catalog at a time. Belongs into the act."""
+    db.call("network_lock_prefixes")
+    Deployment.objects.select_for_update().first()  # of two who apply at once, the second sees what the first did
+
+
 def read(text: str) -> tuple[doc.CatalogDocument, PriceBook]:
     """What the text of a catalog file says, and its price book, complete. Raises DocumentError and pricing refusals."""
     catalog = doc.read_catalog(text)
@@ -173,8 +188,7 @@ class Declined(Exception):
 
 
 def _make_so(catalog: doc.CatalogDocument, book: PriceBook, based_on: int | None) -> list[Change]:
-    db.call("network_lock_prefixes")
-    Deployment.objects.select_for_update().first()  # of two who apply at once, the second sees what the first did
+    lock()
     _refuse_changed(based_on)
     zone = _deployment(book.currency, catalog.shop.billing_zone if catalog.shop else None)
     now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
@@ -364,7 +378,7 @@ def _hosts(zone: str, kind: str) -> list[Change]:
     return [
         change
         for name, capacity in change_engine.listed_hosts(Zone.objects.get(code=zone))
-        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity, enabled=True)
+        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity)
     ]
 
 

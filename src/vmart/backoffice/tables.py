@@ -43,7 +43,8 @@ ATTENTION: Table[Need] = Table(
 FAILED_DELIVERIES: Table[FailedDelivery] = Table(
     (
         Column("machine", _("Machine"), lambda row: row.public_id, lambda row: row.public_id, css=MONO),
-        Column("order", _("Order"), lambda row: row.order_id, lambda row: row.order_id),
+        Column("order", _("Order"), lambda row: link(reverse("seller_order", args=[row.order_id]), row.order_id),
+               lambda row: row.order_id),
         Column("customer_number", "", None, lambda row: row.account_id),
         Column("customer", _("Customer"), lambda row: row.account_name, lambda row: row.account_name),
         Column("zone", _("Zone"), lambda row: row.zone, lambda row: row.zone, css=MONO),
@@ -51,7 +52,7 @@ FAILED_DELIVERIES: Table[FailedDelivery] = Table(
         Column("ordered", _("Ordered"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
     ),
     empty=_("Every delivery has succeeded."),
-)
+)  # fmt: skip
 
 
 def _holds_again(row: Foretold) -> SafeString:
@@ -122,7 +123,7 @@ MACHINES: Table[Instance] = Table(
 
 ORDERS: Table[Order] = Table(
     (
-        Column("order", _("Order"), lambda row: row.id),
+        Column("order", _("Order"), lambda row: link(reverse("seller_order", args=[row.id]), row.id)),
         Column("ordered", _("Ordered"), lambda row: printed.instant(row.created_at), css=NUM),
         Column("machines", _("Machines"), lambda row: row.count, css=FIGURE),
         Column("amount", _("Amount"), lambda row: printed.money(row.total_minor), css=FIGURE),

@@ -79,9 +79,12 @@ def _what_happened(row: Happened, seller: bool) -> SafeString:
     return together(*parts)
 
 
+_WRITTEN = ("order_refunded", "order_voided")  # by the seller, of an order
+
+
 def _why(row: Happened, seller: bool) -> str:
     """What people wrote of an account as they wrote it, else a stored sentence in the reader's language."""
-    if row.subject_kind == "account":
+    if row.subject_kind == "account" or row.kind in _WRITTEN:
         return str(row.detail.get("why") or "")
     return wording.reason(row.detail, seller=seller)
 

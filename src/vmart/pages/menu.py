@@ -74,7 +74,7 @@ GROUPS = (
         _("Billing"),
         (
             Entry("balance", _("Balance"), "wallet", ("top_up",)),
-            Entry("orders", _("Orders"), "receipt", ("order",)),
+            Entry("orders", _("Orders"), "receipt", ("order",), but=("seller",)),
             Entry("charges", _("Charges"), "chart-bar", ("charges",)),
             Entry("tags", _("Tags"), "tag"),
         ),
@@ -95,6 +95,7 @@ GROUPS = (
         (
             Entry("seller", _("Today"), "calendar-event"),
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
+            Entry("seller_orders", _("Orders"), "receipt", ("seller_order",)),
             Entry("seller_catalog", _("Catalog"), "list-details", ("seller_prices",)),
             Entry("seller_shop", _("Your shop"), "building-store"),
             Entry("seller_staff", _("Staff"), "users", ("seller_staff",)),

@@ -96,14 +96,15 @@ def _staff(opened: StaffPermission | None, sent: StaffPermission | None, names: 
 
 STAFF_NEEDS: dict[str, StaffNeeds] = {
     **_staff(_S.LOOK, None, "seller seller_deliveries seller_zone seller_checklist"),
-    **_staff(_S.CUSTOMERS, None, "seller_customers seller_customer"),
+    **_staff(_S.CUSTOMERS, None, "seller_customers seller_customer seller_orders seller_order"),
     **_staff(None, _S.MONEY, "seller_customer_money seller_lost_refund seller_dismiss"),
+    **_staff(_S.MONEY, _S.MONEY, "seller_order_refund seller_order_void"),
     **_staff(None, _S.STANDING, "seller_customer_freeze seller_customer_quotas"),
     **_staff(_S.MEND, _S.MEND, "seller_redeliver"),
     **_staff(None, _S.MEND, "seller_lost_end seller_retry"),
     **_staff(_S.PRICES, None, "seller_catalog seller_catalog_file seller_catalog_file_of"),
-    **_staff(None, _S.STOCK, "seller_sold_out"),
-    **_staff(_S.CATALOG, _S.CATALOG, "seller_prices"),
+    **_staff(None, _S.STOCK, "seller_sold_out seller_host"),
+    **_staff(_S.CATALOG, _S.CATALOG, "seller_prices seller_book_withdraw"),
     **_staff(_S.SHOP, _S.SHOP, "seller_shop seller_first_run seller_first_run_open"),
     **_staff(_S.SHOP, None, "seller_first_run_begin seller_first_run_file seller_trial seller_trial_progress"),
     **_staff(None, _S.SHOP, "seller_trial_act"),

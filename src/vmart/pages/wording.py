@@ -165,6 +165,8 @@ EVENTS = {
     "order_placed": _("Order placed, to be paid"),
     "order_expired": _("Order expired, unpaid"),
     "order_closed": _("Order closed: it cannot be had any more"),
+    "order_refunded": _("Given back by the seller"),
+    "order_voided": _("Voided by the seller"),
     "StartInstances": _("Start asked for"),
     "StopInstances": _("Stop asked for"),
     "RebootInstances": _("Reboot asked for"),

@@ -72,7 +72,7 @@ def customer_list(own_data_dir: Path | None, output: str, search: str, before: s
     show(
         [
             {"number": row.id, "email": row.email, "since": row.created_at, "machines": row.machines,
-             "balance": _units(row.balance_minor), "frozen": row.frozen_reason}
+             "balance": units(row.balance_minor), "frozen": row.frozen_reason}
             for row in page.rows
         ],
         output,
@@ -98,8 +98,8 @@ def _shown(number: int) -> dict[str, Any]:
     assert found is not None
     return {
         "number": found.id, "email": found.email, "name": found.name, "since": found.created_at,
-        "frozen": found.frozen_reason, "available": _units(money.available_minor), "cash": _units(money.cash_minor),
-        "gift": _units(money.gift_minor), "set_aside": _units(money.held_minor), "owed": _units(money.owed_minor),
+        "frozen": found.frozen_reason, "available": units(money.available_minor), "cash": units(money.cash_minor),
+        "gift": units(money.gift_minor), "set_aside": units(money.held_minor), "owed": units(money.owed_minor),
         **found.quotas,
         "machines": [
             {"id": row.public_id, "name": row.name, "zone": row.zone_id, "type": row.instance_type_id,
@@ -107,24 +107,24 @@ def _shown(number: int) -> dict[str, Any]:
             for row in machines.by_key(number).rows
         ],
         "orders": [
-            {"id": row.id, "created": row.created_at, "count": row.count, "total": _units(row.total_minor),
+            {"id": row.id, "created": row.created_at, "count": row.count, "total": units(row.total_minor),
              "status": row.get_status_display()}
             for row in orders.page(number).rows
         ],
         "money": [
-            {"at": row.at, "kind": row.kind, "purse": row.purse, "amount": _units(row.amount_minor),
-             "after": _units(row.balance_after), "reason": row.reason, "actor": row.actor}
+            {"at": row.at, "kind": row.kind, "purse": row.purse, "amount": units(row.amount_minor),
+             "after": units(row.balance_after), "reason": row.reason, "actor": row.actor}
             for row in overview.statement(number).rows
         ],
         "activity": [
-            {"at": row.at, "of": row.subject or row.subject_kind, "kind": row.kind, "detail": _told(row.detail),
+            {"at": row.at, "of": row.subject or row.subject_kind, "kind": row.kind, "detail": told(row.detail),
              "actor": row.who}
             for row in activity.of_account(number).rows
         ],
     }  # fmt: skip
 
 
-def _told(detail: dict[str, Any]) -> str:
+def told(detail: dict[str, Any]) -> str:
     """An event's detail in a cell of a table; of a change, what holds after it."""
     return ", ".join(f"{name}={value}" for name, value in detail.get("after", detail).items())
 
@@ -169,7 +169,7 @@ def _move(own: Path | None, sign: int, *, customer: str, amount: str, reason: st
     key = secrets.token_hex(16) if key is None else key
     fresh = by_hand.move(by_hand.Movement(number, amount_minor, purse, reason, who_types(), key))
     done = "done" if fresh else "this was done before, and nothing has changed"
-    click.echo(f"{done}; available: {_units(overview.balance(number).available_minor)}")
+    click.echo(f"{done}; available: {units(overview.balance(number).available_minor)}")
 
 
 @customer.command("note")
@@ -280,7 +280,7 @@ def _find(who: str) -> int:
     return numbers[0]
 
 
-def _units(amount_minor: int) -> str:
+def units(amount_minor: int) -> str:
     """Minor units as decimal text of currency units."""
     from vmart.catalog import shop
     from vmart.kernel.money import exponent, from_minor
