@@ -21,7 +21,7 @@ STRANGERS = [
 CUSTOMERS = [
     "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
-    "/overview/", "{order}",
+    "/overview/", "{order}", "/search/", "/search/?q=web", "/search/?q=nothing-is-called-so",
     "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
     "{machine}rescue/", "{machine}leave-rescue/", "{machine}console/", "/console/",
     "{machine}network/", "{machine}host-name/", "{machine}monitoring/", "{machine}monitoring/?span=30d", "/alarms/",

@@ -43,8 +43,8 @@ from vmart.worker.models import Operation
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
-    "home", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine", "machine_live",
-    "machine_monitoring",
+    "home", "search", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine",
+    "machine_live", "machine_monitoring",
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",

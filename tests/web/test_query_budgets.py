@@ -57,7 +57,7 @@ from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 3, "overview": 8,
+    "home": 3, "overview": 8, "search": 6,
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
     "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
     "machine_another": 7,
@@ -100,7 +100,10 @@ POSTED = {  # no pages
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
 }  # fmt: skip
-QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
+QUERIES = {
+    "search": {"q": "10.0.0.12"}, "buy": {"form": "f" * 43}, "buy_price": {"count": "3"},
+    "buy_code": {"count": "3", "language": "go"},
+}  # fmt: skip
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8,
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
            "seller_catalog_file": 3}  # fmt: skip

@@ -33,7 +33,7 @@ NEEDS: dict[str, Needs] = {
     **_all(_LOOK, None, """
         overview orders order order_progress machines machine machine_live machine_another machine_monitoring disks
         images snapshots tags templates template addresses
-        packages quotas balance charges charges_csv charges_by_tag payment payment_state
+        search packages quotas balance charges charges_csv charges_by_tag payment payment_state
     """),
     # Looked at by everybody; what is sent changes something.
     **_all(_LOOK, _OPERATE, """

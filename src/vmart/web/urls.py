@@ -33,6 +33,7 @@ from vmart.web.views import (
     purchase,
     quotas,
     renewal,
+    search,
     security,
     security_groups,
     snapshot_policies,
@@ -216,6 +217,7 @@ register_converter(Power, "power")
 urlpatterns = [
     path("", purchase.home, name="home"),
     path("overview/", overview.overview, name="overview"),
+    path("search/", search.page, name="search"),
     path("buy/", purchase.buy, name="buy"),
     path("buy/price/", purchase.price, name="buy_price"),
     path("buy/code/", as_code.code, name="buy_code"),
