@@ -27,7 +27,7 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.monitoring.models import Alarm
-from vmart.network.models import Package, Subnet, Vpc
+from vmart.network.models import Eip, Package, Subnet, Vpc
 from vmart.orders import placement_groups, sweep
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
@@ -66,6 +66,7 @@ NO_ACCOUNTS = {
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn", "settings", "act_for",
+    "list_filter_keep", "list_filter_remove", "list_columns",
     "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
     "seller_trial_act",  # an account of the seller's own: tests/backoffice/test_first_run.py
 }  # fmt: skip
@@ -214,6 +215,18 @@ class Sent:
             work()
             answer = self.buyer.post(reverse(name, args=[disk]), typed)
         return answer
+
+    def chosen(self, listing: str, act: str, public_id: str = "") -> HttpResponse:
+        """The act on what is ticked in the list: the machine, or one of the kind that is bought first."""
+        if listing == "addresses":
+            self.buy_address()
+            public_id = Eip.objects.get().public_id
+        elif not public_id:
+            self.of_snapshot() if listing == "snapshots" else self.of_disk()
+            work()
+            kind = Snapshot.objects if listing == "snapshots" else Disk.objects.exclude(state="")
+            public_id = kind.get().public_id
+        return self.buyer.post(f"/{listing}/chosen/", {"act": act, "id": public_id})
 
     def disk_prepaid(self) -> HttpResponse:
         """One that was charged by the hour is paid ahead."""
@@ -433,6 +446,10 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_password", {"act": "have", "made_until": "2027-01-01T00:00:00Z"}
     ),
     ("machine_power", "RebootInstances"): lambda sent: sent.of_machine("machine_power", {}, act="reboot"),
+    ("machines_chosen", "StopInstances"): lambda sent: sent.chosen("machines", "stop", sent.machine),
+    ("disks_chosen", "TerminateDisks"): lambda sent: sent.chosen("disks", "end"),
+    ("snapshots_chosen", "DeleteSnapshots"): lambda sent: sent.chosen("snapshots", "delete"),
+    ("addresses_chosen", "ReleaseAddresses"): lambda sent: sent.chosen("addresses", "release"),
     ("machine_stop", "StopInstances"): lambda sent: sent.of_machine("machine_stop", {}),
     ("machine_end", "TerminateInstances"): lambda sent: sent.of_machine("machine_end", {}),
     ("machine_reset_password", "ResetInstancesPassword"): lambda sent: sent.of_machine(

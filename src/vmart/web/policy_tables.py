@@ -50,6 +50,7 @@ SNAPSHOT_POLICIES: Table[PolicyView] = Table(
     ),
     empty=_("You have no snapshot policy yet. One makes snapshots of its disks by itself, at hours that you choose."),
     filters=(Filter("q", _("Name or id")),),
+    name="snapshot_policies",
 )
 
 

@@ -31,6 +31,7 @@ from vmart.payments.models import Payment
 from vmart.security.policies import Policy
 from vmart.storage.models import Disk
 from vmart.storage.models import State as DiskState
+from vmart.web import row_acts
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
 _BUY = ("buy", _("Buy a machine"))
@@ -42,18 +43,6 @@ def machine_name(machine: Instance) -> SafeString:
 
 def _machine_link(machine: Instance) -> SafeString:
     return link(reverse("machine", args=[machine.public_id]), machine.name)
-
-
-def _chosen_machine(machine: Instance) -> SafeString:
-    """With a box where it has a term: those that are ticked are renewed together."""
-    if machine.subscription.charge_type != "PREPAID" or not machine.subscription.expires_at:
-        return machine_name(machine)
-    box = format_html(
-        '<input class="form-check-input" type="checkbox" name="id" value="{}" aria-label="{}"> ',
-        machine.public_id,
-        gettext("Choose {name}").format(name=machine.name),
-    )
-    return together(box, machine_name(machine))
 
 
 def _addresses(machine: Instance) -> SafeString:
@@ -94,15 +83,20 @@ def _states() -> Sequence[tuple[str, Words]]:
 MACHINES: Table[Instance] = Table(
     (
         Column("id", "", None, lambda row: row.public_id),
-        Column("name", _("Machine"), _chosen_machine, lambda row: row.name, ordered=True),
+        Column("name", _("Machine"), machine_name, lambda row: row.name, ordered=True),
         Column("state", _("State"), lambda row: cells.state(row.state), lambda row: row.state),
         Column("public_ip", _("Addresses"), _addresses, lambda row: row.public_ip, css=MONO),
         Column("private_ip", "", None, lambda row: row.private_ip),
         Column("zone", _("Zone"), _zone, lambda row: row.zone_id),
         Column("type", _("Type"), _type, lambda row: row.instance_type_id),
-        Column("vcpu", "", None, lambda row: row.vcpu),
-        Column("memory_mib", "", None, lambda row: row.memory_mib),
+        Column("vcpu", _("vCPU"), lambda row: row.vcpu, lambda row: row.vcpu, css=FIGURE, hidden=True),
+        Column("memory_mib", _("Memory"), lambda row: printed.memory(row.memory_mib), lambda row: row.memory_mib,
+               css=FIGURE, hidden=True),
         Column("charge_type", "", None, lambda row: row.subscription.charge_type),
+        Column("host_name", _("Host name"), lambda row: row.hostname, css=MONO, hidden=True),
+        Column("ipv6", _("IPv6 address"), lambda row: row.ipv6 or NOTHING, css=MONO, hidden=True),
+        Column("bandwidth", _("Bandwidth"), lambda row: f"{row.bandwidth_mbps} Mbps", css=FIGURE, hidden=True),
+        Column("login", _("User"), lambda row: row.login_user, css=MONO, hidden=True),
         Column("created", _("Bought"), lambda row: printed.day(row.created_at), lambda row: row.created_at, css=NUM,
                ordered=True),
         Column("expires", _("Billing"), _billing, lambda row: row.subscription.expires_at, ordered=True),
@@ -115,6 +109,9 @@ MACHINES: Table[Instance] = Table(
         Filter("state", _("State"), _states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+    name="machines",
+    acts=row_acts.of_machine,
+    chosen_acts=row_acts.MACHINES,
 )  # fmt: skip
 
 
@@ -169,6 +166,9 @@ DISKS: Table[OwnDisk] = Table(
         Filter("state", _("State"), _disk_states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+    name="disks",
+    acts=row_acts.of_disk,
+    chosen_acts=row_acts.DISKS,
 )  # fmt: skip
 
 
@@ -400,6 +400,7 @@ SECURITY_GROUPS: Table[Listed] = Table(
     ),
     empty="",
     filters=(Filter("q", _("Name or id")),),
+    name="security_groups",
 )
 
 
@@ -472,6 +473,7 @@ LAUNCH_TEMPLATES: Table[TemplateView] = Table(
     empty=_("You have no launch template yet. The purchase page saves what is chosen as one."),
     onward=_BUY,
     filters=(Filter("q", _("Name or id")),),
+    name="templates",
 )
 
 
@@ -491,6 +493,7 @@ PLACEMENT_GROUPS: Table[GroupView] = Table(
         "You have no placement group yet. Machines of one lie on different hosts: one that fails takes one of them."
     ),
     filters=(Filter("q", _("Name or id")),),
+    name="placement_groups",
 )
 
 
@@ -528,6 +531,9 @@ SNAPSHOTS: Table[SnapshotView] = Table(
         Filter("state", _("State"), _snapshot_states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+    name="snapshots",
+    acts=row_acts.of_snapshot,
+    chosen_acts=row_acts.SNAPSHOTS,
 )  # fmt: skip
 
 
@@ -589,6 +595,8 @@ EIPS: Table[EipView] = Table(
     ),
     empty=_("You have no elastic public address yet. One stays yours when its machine ends, and moves to another."),
     onward=("address_buy", _("Buy a public address")),
+    acts=row_acts.of_address,
+    chosen_acts=row_acts.ADDRESSES,
 )
 
 
