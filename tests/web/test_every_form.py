@@ -261,7 +261,7 @@ class Sent:
         """An alarm is made on its page, then these forms of it are sent."""
         answer = self.buyer.post("/alarms/", ALARM)
         for name in acts:
-            answer = self.buyer.post(reverse(name, args=[Alarm.objects.get().public_id]), {})
+            answer = self.buyer.post(reverse(name, args=[Alarm.objects.get().public_id]), ALARM | {"name": "other"})
         return answer
 
     def of_image(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
@@ -500,6 +500,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}
     ),
     ("alarms", "CreateAlarm"): lambda sent: sent.of_alarm(),
+    ("alarm", "ModifyAlarm"): lambda sent: sent.of_alarm("alarm"),
+    ("alarm_switch", "DisableAlarm"): lambda sent: sent.of_alarm("alarm_switch"),
     ("alarm_delete", "DeleteAlarm"): lambda sent: sent.of_alarm("alarm_delete"),
     ("snapshot_policies", "CreateAutoSnapshotPolicy"): lambda sent: sent.of_policy(),
     ("snapshot_policy", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(

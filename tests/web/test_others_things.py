@@ -86,6 +86,7 @@ SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}
 DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
 SNAPSHOT: list[Arguments] = [lambda has: {"public_id": has.snapshot}]
 POLICY: list[Arguments] = [lambda has: {"public_id": has.policy}]
+ALARM: list[Arguments] = [lambda has: {"public_id": has.alarm}]
 IMAGE: list[Arguments] = [lambda has: {"public_id": has.image}]
 PACKAGE: list[Arguments] = [lambda has: {"public_id": has.package}]
 ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
@@ -99,7 +100,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine": MACHINE,
     "machine_live": MACHINE,
     "machine_monitoring": MACHINE,
-    "alarm_delete": [lambda has: {"public_id": has.alarm}],
+    **dict.fromkeys(["alarm", "alarm_switch", "alarm_delete"], ALARM),
     "machine_another": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,

@@ -28,6 +28,8 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
+from vmart.monitoring import alarms
+from vmart.monitoring.alarms import Wanted as WantedAlarm
 from vmart.network.models import Eip, Package
 from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
@@ -62,7 +64,7 @@ CUSTOMERS = {
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
     "machines": 5, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
     "machine_another": 7,
-    "machine_monitoring": 5, "alarms": 5,
+    "machine_monitoring": 5, "alarms": 5, "alarm": 3,
     "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
     "invited": 4, "balance": 5, "top_up": 4,
     "activity": 4, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
@@ -92,7 +94,7 @@ CUSTOMERS = {
     "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
-    "alarm_delete", "machine_console_ticket", "list_filter_keep", "list_filter_remove", "list_columns",
+    "alarm_delete", "alarm_switch", "machine_console_ticket", "list_filter_keep", "list_filter_remove", "list_columns",
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare", "invitation", "act_for",
@@ -261,6 +263,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         **dict.fromkeys(
             ["snapshot", "snapshot_restore", "snapshot_delete"], (Snapshot.objects.latest("id").public_id,)
         ),
+        "alarm": (alarms.create(by(visitor.account_id), WantedAlarm("busy", "cpu_percent", ">", 80, 5)).public_id,),
         **dict.fromkeys(
             ["snapshot_policy", "snapshot_policy_delete"], (SnapshotPolicy.objects.latest("id").public_id,)
         ),

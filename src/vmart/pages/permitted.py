@@ -45,7 +45,7 @@ NEEDS: dict[str, Needs] = {
     **_all(_LOOK, _LOOK, "list_filter_keep list_filter_remove list_columns"),
     # Pages of one act.
     **_all(_OPERATE, _OPERATE, """
-        machine_console machine_console_ticket alarm_delete
+        machine_console machine_console_ticket alarm alarm_switch alarm_delete
         machines_chosen disks_chosen snapshots_chosen addresses_chosen
         order_passwords machine_password machine_stop machine_end machine_planned_end machine_host_name
         machine_reset_password machine_network machine_rescue machine_leave_rescue machine_reinstall machine_power
