@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
@@ -29,7 +29,7 @@ from vmart.pricing.address import AddressPart
 from vmart.pricing.errors import PeriodNotSold
 from vmart.pricing.priced import Priced
 from vmart.web import acting, typed_tags
-from vmart.web.acting import found, was_shown
+from vmart.web.acting import as_file, found, was_shown
 from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
 from vmart.web.row_acts import address_may
 from vmart.web.tables import EIPS
@@ -38,8 +38,10 @@ from vmart.web.visitor import actor, customer, field
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The addresses, newest first."""
+    if as_file(request):
+        return EIPS.file("addresses.csv", lambda key: eips.by_key(account_id, before=key))
     page = eips.by_key(account_id, before=request.GET.get("before", ""))
     busy = any(_is_busy(row) for row in page.rows)
     return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, page, request), "busy": busy})

@@ -14,7 +14,7 @@ from vmart.listings import overview
 from vmart.monitoring import alarms, series
 from vmart.pages.table import Shown
 from vmart.web import monitoring_tables
-from vmart.web.acting import done, found, machine_of
+from vmart.web.acting import as_file, done, found, machine_of
 from vmart.web.alarm_forms import AlarmForm
 from vmart.web.monitoring_tables import ALARMS, EACH, SPANS
 from vmart.web.visitor import actor, customer, field
@@ -51,7 +51,7 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
     if made:
         messages.success(request, _("{name} watches from now on.").format(name=made.name))
         return redirect("alarms")
-    if request.GET.get("as") == "csv":
+    if as_file(request):
         return ALARMS.file("alarms.csv", lambda key: listed.by_key(account_id, before=key))
     page = listed.by_key(account_id, before=request.GET.get("before", ""))
     here = {"alarms": Shown(ALARMS, page, request), "form": form}
