@@ -1,13 +1,10 @@
 """Given a database that went away, when it is back, then the next request is answered as if nothing had been."""
 
-import time
-
-import psycopg
 import pytest
 from django.db import connection
 
 from tests.api.calling import Client, application
-from tests.support.database import Databases
+from tests.support.database import Databases, end_backend
 from vmart.api.declarations import Shape
 from vmart.api.registry import Action, Call, Members, Registry
 from vmart.api.wire import wsgi
@@ -39,18 +36,10 @@ def client(db: Databases) -> Client:
     return Client(application(Registry([Action("Ask", Ask, dict, _ask, writes=False)])))
 
 
-def _end_backend(databases: Databases, backend: int) -> None:
-    """End the server's side of a connection, as a restart of the database does."""
-    with psycopg.connect(databases.url(), autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [backend])
-        while other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone():
-            time.sleep(0.01)
-
-
 def test_a_connection_that_the_server_closed_is_replaced_unnoticed(client: Client, db: Databases) -> None:
     first = client.call("Ask").response["Backend"]
     assert client.call("Ask").response["Backend"] == first
-    _end_backend(db, first)
+    end_backend(db, first)
     assert client.call("Ask").response["Backend"] != first
 
 
@@ -58,9 +47,9 @@ def test_without_that_look_the_request_would_fail(
     client: Client, db: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: the same loss is told, once, and then mended."""
-    monkeypatch.setattr(wsgi, "_drop_dead_connection", lambda: None)
+    monkeypatch.setattr(wsgi.db, "drop_dead_connection", lambda: None)
     first = client.call("Ask").response["Backend"]
-    _end_backend(db, first)
+    end_backend(db, first)
     assert client.call("Ask").error[0] == "ResourceUnavailable"
     assert client.call("Ask").response["Backend"] != first
 

@@ -135,6 +135,28 @@ def test_a_slow_server_of_mail_holds_up_no_other_chore(
         _until(lambda: "mails" in done)
 
 
+def test_between_chores_no_zone_holds_a_connection(
+    shop: object, test_clock: BusinessClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given five zones that are looked after, then the test, the catalog's thread and the mails' have one each."""
+    asked: list[str] = []
+    monkeypatch.setattr("vmart.config.chores._TICK_S", 0.02)
+    monkeypatch.setattr("vmart.config.chores.usage.zone", asked.append)
+    with _running(Chores(zone_codes)):
+        _until(lambda: sorted(asked) == sorted(zone_codes()))
+        _until(lambda: _connections() == 3)
+        test_clock.advance(minutes=1)  # which wakes all of them
+        _until(lambda: sorted(asked) == sorted(2 * zone_codes()))
+        _until(lambda: _connections() == 3)
+
+
+def _connections() -> int:
+    (row,) = db.rows(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+    )
+    return int(row["n"])
+
+
 @contextmanager
 def _running(chores: Chores) -> Iterator[None]:
     chores.start()

@@ -7,21 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.systems import archive
-from vmart.engines.contract import (
-    Disk,
-    Disks,
-    Engine,
-    EngineError,
-    Foreign,
-    HeldDisk,
-    Images,
-    MachineSpec,
-    OwnImage,
-    Power,
-    Snapshots,
-    Volume,
-)
+from vmart.engines.contract import Disk, Engine, EngineError, Foreign, HeldDisk, MachineSpec, OwnImage, Power, Volume
 from vmart.engines.foreign import kinds, rootfs
+from vmart.engines.optional import Disks, Images, Snapshots
 
 MakeSpec = Callable[..., MachineSpec]
 

@@ -11,25 +11,20 @@ import pytest
 from tests.engines.contract_copies import CopiesContract, MakeSpec
 from vmart.engines import contract
 from vmart.engines.contract import (
-    ConsoleLine,
-    Consoles,
     Disk,
-    Disks,
     Engine,
     EngineError,
     ImageSpec,
     ImageStatus,
-    Metrics,
     Observation,
     Power,
     PublicAddress,
-    Rescues,
     Share,
     Subnet,
     UnknownUser,
     Volume,
-    ensure_present_many,
 )
+from vmart.engines.optional import ConsoleLine, Consoles, Disks, Metrics, Rescues, ensure_present_many
 from vmart.engines.rules import ALL_OPEN, OPEN, TCP, MachineRules, Rule
 from vmart.kernel import clock
 

@@ -98,7 +98,8 @@ def test_no_two_drivers_share_a_word_and_all_fit_their_column() -> None:
     [
         ("vmart.config.supervisor, vmart.config.commands.running", set()),
         ("vmart.web.urls, vmart.backoffice.urls, vmart.api.services, vmart.catalog.document",
-         {"vmart.engines.contract", "vmart.engines.rules", "vmart.engines.foreign", "vmart.engines.foreign.kinds"}),
+         {"vmart.engines.contract", "vmart.engines.optional", "vmart.engines.rules", "vmart.engines.foreign",
+          "vmart.engines.foreign.kinds"}),
     ],
 )  # fmt: skip
 def test_neither_the_supervisor_nor_the_web_loads_what_reaches_an_engine(imports: str, also: set[str]) -> None:

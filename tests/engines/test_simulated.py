@@ -15,20 +15,16 @@ from tests.engines.contract_suite import MakeSpec
 from tests.engines.test_contract import engine, free_address, image, make_spec
 from vmart.engines import open_engine
 from vmart.engines.contract import (
-    Disks,
     Engine,
     EngineError,
     HeldDisk,
-    Images,
     ImageSpec,
     ImageStatus,
     MachineSpec,
     Observation,
     Power,
-    Rescues,
-    Snapshots,
-    ensure_present_many,
 )
+from vmart.engines.optional import Disks, Images, Rescues, Snapshots, ensure_present_many
 from vmart.engines.rules import OPEN, TCP, MachineRules, Packet, Rule
 from vmart.engines.simulated.world import World
 from vmart.kernel import clock

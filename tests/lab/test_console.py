@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from tests.lab.conftest import PASSWORD, Lab
-from vmart.engines.contract import ConsoleLine, Consoles, MachineSpec
+from vmart.engines.contract import MachineSpec
+from vmart.engines.optional import ConsoleLine, Consoles
 
 MakeSpec = Callable[..., MachineSpec]
 

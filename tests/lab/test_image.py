@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab.conftest import PASSWORD, Internet, Lab
-from vmart.engines.contract import Disk, Engine, HeldDisk, Images, MachineSpec, Snapshots
+from vmart.engines.contract import Disk, Engine, HeldDisk, MachineSpec
+from vmart.engines.optional import Images, Snapshots
 
 MakeSpec = Callable[..., MachineSpec]
 _OTHER = "Second-horse-8"

@@ -12,9 +12,10 @@ import pytest
 
 from tests.lab.conftest import IMAGE, Internet, Lab
 from tests.support.systems import entry
-from vmart.engines.contract import Engine, EngineError, Foreign, Images, MachineSpec, Power
+from vmart.engines.contract import Engine, EngineError, Foreign, MachineSpec, Power
 from vmart.engines.foreign import kinds, rootfs
 from vmart.engines.incus.build import DEFAULT_CACHE, image_folder
+from vmart.engines.optional import Images
 
 MakeSpec = Callable[..., MachineSpec]
 MOST_BYTES = 4 << 30

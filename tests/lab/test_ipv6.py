@@ -12,9 +12,10 @@ import pytest
 from tests.lab.conftest import Internet, Lab, open_internet
 from tests.lab.test_groups import CLOSED, _wait_for_ssh
 from tests.lab.test_groups import _can_reach as _can_reach_port
-from vmart.engines.contract import Engine, HeldDisk, MachineSpec, Power, Rescues, Snapshots
+from vmart.engines.contract import Engine, HeldDisk, MachineSpec, Power
 from vmart.engines.incus import links
 from vmart.engines.incus.driver import IncusEngine
+from vmart.engines.optional import Rescues, Snapshots
 from vmart.engines.rules import ALL_OPEN, ICMPV6, OPEN, TCP, MachineRules, Rule
 
 MakeSpec = Callable[..., MachineSpec]

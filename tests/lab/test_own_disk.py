@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from tests.lab.conftest import Lab
 from tests.lab.test_disk_size import fits_mib
-from vmart.engines.contract import Disk, Disks, Engine, MachineSpec
+from vmart.engines.contract import Disk, Engine, MachineSpec
+from vmart.engines.optional import Disks
 
 MakeSpec = Callable[..., MachineSpec]
 

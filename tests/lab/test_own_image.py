@@ -7,7 +7,8 @@ import pytest
 
 from tests.lab.conftest import Lab
 from tests.lab.test_full_disk import fill_to_the_last_block, refill
-from vmart.engines.contract import Engine, EngineError, HeldDisk, Images, MachineSpec, Power, Snapshots
+from vmart.engines.contract import Engine, EngineError, HeldDisk, MachineSpec, Power
+from vmart.engines.optional import Images, Snapshots
 
 MakeSpec = Callable[..., MachineSpec]
 

@@ -14,7 +14,8 @@ from tests.support.business_clock import BusinessClock
 from tests.support.happened import kinds_of
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse
 from vmart.catalog.models import Image, Zone
-from vmart.engines.contract import Engine, EngineError, MachineSpec, Power, TellsChanges
+from vmart.engines.contract import Engine, EngineError, MachineSpec, Power
+from vmart.engines.optional import TellsChanges
 from vmart.instances.models import Instance
 from vmart.orders import watch
 from vmart.provisioning import zones

@@ -11,10 +11,11 @@ import pytest
 from tests.lab.conftest import Lab
 from tests.lab.test_disk_size import fits_mib
 from tests.lab.test_faults import losing_engine, until_it_answers
-from vmart.engines.contract import Disk, Disks, Engine, EngineError, HeldDisk, MachineSpec, Power, Snapshots
+from vmart.engines.contract import Disk, Engine, EngineError, HeldDisk, MachineSpec, Power
 from vmart.engines.incus.client import IncusClient, IncusError
 from vmart.engines.incus.driver import IncusEngine
 from vmart.engines.incus.machines import Machines
+from vmart.engines.optional import Disks, Snapshots
 from vmart.orders.disks import of_snapshot
 from vmart.storage import models as disks
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from tests.lab.conftest import Lab
-from vmart.engines.contract import Engine, MachineSpec, Metrics, Usage
+from vmart.engines.contract import Engine, MachineSpec, Usage
+from vmart.engines.optional import Metrics
 
 MakeSpec = Callable[..., MachineSpec]
 MIB = 1 << 20

@@ -19,7 +19,8 @@ from vmart.catalog import shop
 from vmart.catalog.models import Image, Zone, ZoneImage
 from vmart.config.reconcile import reconcile
 from vmart.config.steps import STEPS
-from vmart.engines.contract import Power, Rescues
+from vmart.engines.contract import Power
+from vmart.engines.optional import Rescues
 from vmart.engines.simulated.engine import SimulatedEngine
 from vmart.engines.simulated.world import World
 from vmart.events.models import Event

@@ -221,6 +221,14 @@ def guard(*servers: Databases) -> None:
     BaseDatabaseWrapper.ensure_connection = ensure_connection  # type: ignore[method-assign]
 
 
+def end_backend(databases: Databases, backend: int) -> None:
+    """End the server's side of a connection, as a restart of the database does."""
+    with psycopg.connect(databases.url(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [backend])
+        while other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [backend]).fetchone():
+            time.sleep(0.01)
+
+
 def _migrate() -> None:
     bring_up.bring_up_to_date()
 

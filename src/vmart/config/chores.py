@@ -5,7 +5,9 @@ Each zone has a thread of its own, so that a slow engine delays nobody else, and
 advisory lock lets one worker at a time do a zone's chores.
 """
 
+import datetime as dt
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,81 +72,114 @@ class Chores:
                 self._begin(f"zone {zone}", lambda zone=zone: self._zone(zone))  # type: ignore[misc]
 
     def _zone(self, zone: str) -> None:
-        last = {"check": 0.0, "sample": clock.monotonic(), "sweep": clock.monotonic()}
+        begun = clock.monotonic()
+        check, minute = _Every(_CHECK_S), _EachMinute(usage.minute_of)
+        counted, swept = _Every(sample.INTERVAL_S, begun), _Every(watch.LOOK_S, begun)
         images_done = False
-        kept = None  # the minute of which is known what machines use
 
         def once() -> None:
-            nonlocal images_done, kept
-            now = clock.monotonic()
-            if not images_done or now - last["check"] > _CHECK_S:
-                last["check"] = now
+            nonlocal images_done
+            if not images_done or check.due():
+                check.begin()
                 if not zones.check(zone):
                     return
                 images_done = zones.prepare_images(zone)
-            if now - last["sample"] > sample.INTERVAL_S:
-                last["sample"] = now
+            if counted.due():
+                counted.begin()
                 sample.sample_zone(zone)
-            minute = usage.minute_of(clock.now())
-            if minute != kept:
-                kept = minute  # also where it fails: a gap stays one
+            if minute.due():
+                minute.begin()  # also where it fails: a gap stays one
                 usage.zone(zone)
             tells = watch.tells(zone)
             if tells and f"watch {zone}" not in self._threads:
                 self._begin(f"watch {zone}", lambda: self._watch(zone))
-            if not tells and now - last["sweep"] > watch.LOOK_S:
-                last["sweep"] = now
-                watch.report(zone)
+            if swept.due():
+                swept.begin()
+                if not tells:
+                    watch.report(zone)
 
-        self._repeat(f"chores {zone}", once)
+        self._repeat(f"chores {zone}", once, lambda: not images_done or _any_due(check, counted, minute, swept))
 
     def _watch(self, zone: str) -> None:
         self._repeat(f"watch {zone}", lambda: watch.follow(zone, self._stop))
 
     def _mails(self) -> None:
-        looked = 0.0
+        looked = _Every(_MAILS_S)
 
         def once() -> None:
-            nonlocal looked
-            if not looked or clock.monotonic() - looked > _MAILS_S:
-                looked = clock.monotonic()
-                mails.send()
+            looked.begin()
+            mails.send()
 
-        self._repeat("mails", once)
+        self._repeat("mails", once, looked.due)
 
     def _housekeeping(self) -> None:
-        last = looked = 0.0
-        evaluated = None
+        daily, looked, minute = _Every(_DAILY_S), _Every(_CHECK_S), _EachMinute(evaluate.due)
 
         def once() -> None:
-            nonlocal last, looked, evaluated
-            minute = evaluate.due(clock.now())
-            if minute != evaluated:
-                evaluated = minute
+            if minute.due():
+                of = minute.begin()
                 roll_up.until_now()
-                evaluate.at(minute)
-            if not looked or clock.monotonic() - looked > _CHECK_S:
+                evaluate.at(of)
+            if looked.due():
                 reclaim.for_price()
                 consoles.sweep()
-                looked = clock.monotonic()
-            if not last or clock.monotonic() - last > _DAILY_S:
+                looked.begin()
+            if daily.due():
                 ensure_partitions(clock.now())
                 drop_old(clock.now())
                 idempotency.forget_old(clock.wall())
                 passwords.erase_old(clock.now())
                 mails.forget_old(clock.now())
-                last = clock.monotonic()  # not before: what fails is done again at the next tick
+                daily.begin()  # not before: what fails is done again at the next tick
 
-        self._repeat("chores", once)
+        self._repeat("chores", once, lambda: _any_due(minute, looked, daily))
 
-    def _repeat(self, lock: str, once: Callable[[], None]) -> None:
+    def _repeat(self, lock: str, once: Callable[[], None], due: Callable[[], bool] = lambda: True) -> None:
+        """Do ``once`` whenever something is due and the lock is ours. In between, no connection is held: a shop has
+        a thread a zone, and an idle connection costs the database 2 to 6 MiB."""
         while not self._stop.wait(_TICK_S):
             try:
                 close_old_connections()
+                if not due():
+                    continue
                 with db.try_advisory_lock(lock) as ours:
                     if ours:
                         once()
+                if ours and not due():
+                    connection.close()
             except Exception:
                 log.exception("a chore failed")
                 connection.close()
         connection.close()
+
+
+class _Every:
+    """Due at once, or after ``last``, then ``seconds`` after it began."""
+
+    def __init__(self, seconds: float, last: float = -math.inf) -> None:
+        self._seconds, self._last = seconds, last
+
+    def due(self) -> bool:
+        return clock.monotonic() - self._last > self._seconds
+
+    def begin(self) -> None:
+        self._last = clock.monotonic()
+
+
+class _EachMinute:
+    """Due once for each minute of business time; ``of`` says which one belongs to an instant."""
+
+    def __init__(self, of: Callable[[dt.datetime], dt.datetime]) -> None:
+        self._of = of
+        self._begun: dt.datetime | None = None
+
+    def due(self) -> bool:
+        return self._of(clock.now()) != self._begun
+
+    def begin(self) -> dt.datetime:
+        self._begun = self._of(clock.now())
+        return self._begun
+
+
+def _any_due(*chores: _Every | _EachMinute) -> bool:
+    return any(chore.due() for chore in chores)

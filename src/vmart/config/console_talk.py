@@ -14,7 +14,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from vmart.consoles.tickets import Opened
-from vmart.engines.contract import ConsoleLine, Consoles, EngineError, NotRunning
+from vmart.engines.contract import EngineError, NotRunning
+from vmart.engines.optional import ConsoleLine, Consoles
 from vmart.kernel import clock
 from vmart.pages import console_words
 from vmart.provisioning.zone_engines import engine_of

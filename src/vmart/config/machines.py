@@ -26,7 +26,7 @@ def end_machines_elsewhere(own: "Iterable[OwnEngine]", report: Callable[[str], N
 
     Raises engines.contract.EngineError where one cannot be reached.
     """
-    from vmart.engines.contract import LeavesHost
+    from vmart.engines.optional import LeavesHost
 
     for kind, address, settings in own:
         engine = engines.open_engine(kind, settings)

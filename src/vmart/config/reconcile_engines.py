@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from vmart.engines.contract import Disks, EngineError, Images, Power, Snapshot, Snapshots, Volume
+from vmart.engines.contract import EngineError, Power, Snapshot, Volume
 from vmart.engines.contract import OwnImage as MadeImage
+from vmart.engines.optional import Disks, Images, Snapshots
 from vmart.instances.models import Instance, State
 from vmart.kernel import db
 from vmart.orders import address, where_it_is

@@ -50,6 +50,7 @@ def _notice_catalog() -> None:
 
 def _health(start_response: StartResponse) -> Iterable[bytes]:
     """200 when the database answers and has room to write, else 503; says nothing else to strangers."""
+    db.drop_dead_connection()  # of this thread, from before the database was restarted
     try:
         db.probe()
         status, well = "200 OK", True

@@ -4,7 +4,7 @@ Public keys are kept in OpenSSH form, one line; a private key is in the answer t
 """
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -53,18 +53,18 @@ def import_(actor: Actor, name: str, public_key: str) -> KeyPair:
     return _store(actor, "ImportKeyPair", name, checked(public_key))
 
 
-def public_keys(account_id: int, key_ids: Sequence[str], field: str = "key_ids") -> list[str]:
-    """Their public keys, in order. Raises UnknownKeyPair at ``field``, where one is not the account's.
+def public_keys(
+    account_id: int, key_ids: Sequence[str], field: str = "key_ids", held: Mapping[str, str] | None = None
+) -> list[str]:
+    """Their public keys, in order. ``held``: those of the account's pairs among them, where they are known already.
 
-    On the way of a purchase, so its statement is prepared.
+    Raises UnknownKeyPair at ``field``, where one is not the account's.
     """
-    held = db.prepared(
-        "SELECT public_id, public_key FROM instances_key_pair WHERE account_id = %s AND public_id = ANY (%s)",
-        account_id, sayable(key_ids),
-    )  # fmt: skip
-    found = {pair["public_id"]: pair["public_key"] for pair in held}
-    refuse_unknown(key_ids, found, field)
-    return [found[key_id] for key_id in key_ids]
+    if held is None:
+        pairs = KeyPair.objects.filter(account_id=account_id, public_id__in=sayable(key_ids))
+        held = dict(pairs.values_list("public_id", "public_key"))
+    refuse_unknown(key_ids, held, field)
+    return [held[key_id] for key_id in key_ids]
 
 
 def check_named(key_ids: Sequence[str]) -> None:

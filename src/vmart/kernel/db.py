@@ -3,6 +3,7 @@
 SQL that goes through here names the rooms' functions as ``fn.<room>_<verb>``: ``functions.py`` says which those are.
 """
 
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -93,6 +94,22 @@ _SPILL = (
 def one_line(error: BaseException) -> str:
     """What an error says, its lines joined."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def drop_dead_connection() -> None:
+    """Forget a connection that the server has closed meanwhile.
+
+    An idle connection has nothing to read but its end, so one poll tells, where Django's health check would
+    cost a statement a request.
+    """
+    held = connection.connection
+    if held is None or connection.in_atomic_block:
+        return
+    waiting = select.poll()
+    if not held.closed:
+        waiting.register(held.fileno(), select.POLLIN)
+    if held.closed or waiting.poll(0):
+        connection.close()
 
 
 def probe() -> None:

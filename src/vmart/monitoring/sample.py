@@ -8,7 +8,8 @@ import datetime as dt
 from collections.abc import Sequence
 from operator import attrgetter
 
-from vmart.engines.contract import Metrics, Usage
+from vmart.engines.contract import Usage
+from vmart.engines.optional import Metrics
 from vmart.kernel import clock, db
 from vmart.provisioning.zone_engines import engine_of
 

@@ -15,15 +15,8 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from vmart.catalog import shop
-from vmart.engines.contract import (
-    DeliversMany,
-    Engine,
-    EngineError,
-    ImageStatus,
-    Observation,
-    Power,
-    ensure_present_many,
-)
+from vmart.engines.contract import Engine, EngineError, ImageStatus, Observation, Power
+from vmart.engines.optional import DeliversMany, ensure_present_many
 from vmart.instances.models import Instance, State
 from vmart.kernel import clock, db
 from vmart.orders import enforce, term

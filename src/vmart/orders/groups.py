@@ -1,19 +1,16 @@
 """Which security groups a machine is in. Done at once; its engine is told within seconds."""
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from vmart.catalog import shop
 from vmart.catalog.models import Zone
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
-from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter, MissingParameter, Unsupported
-from vmart.kernel.text import sayable
 from vmart.orders import machines as m
+from vmart.orders import named
 from vmart.orders.acts import accepting
 from vmart.orders.errors import TooManyGroupsOfMachine, UnknownSecurityGroup, WrongState
 from vmart.security import held, told
@@ -24,26 +21,18 @@ Groups = tuple[str, ...]
 _NO_GROUPS = gettext_noop("No security group holds here.")
 
 
-# Each purchase that names groups asks this: no rules are read, all in one statement, which is planned once.
-_NAMED = """
-SELECT z.capabilities, ARRAY(
-  SELECT g.public_id::text FROM security_group g WHERE g.account_id = %s AND g.public_id = ANY (%s)
-    AND g.region IN ('', %s)) AS known
-FROM catalog_zone z WHERE z.code = %s
-"""
-
-
-def check(account_id: int, zone: str, groups: Sequence[str]) -> None:
+def check(account_id: int, zone: str, groups: Sequence[str], found: named.Named | None = None) -> None:
     """Raise UnknownSecurityGroup, TooManyGroupsOfMachine, InvalidParameter or Unsupported for what cannot be there.
 
     A zone whose engine enforces no groups takes none but the default one: none is sold that does not hold.
+    ``found``: what is named, where that is known already.
     """
     if not groups:
         return
-    region, default = shop.snapshot().region_of(zone), held.default_id(account_id)
-    (row,) = db.prepared(_NAMED, account_id, sayable(groups), region, zone)
-    refuse_unfit(groups, {default, *row["known"]})
-    if set(groups) != {default} and why_none_hold(json.loads(row["capabilities"])):
+    default = held.default_id(account_id)
+    found = found or named.look(account_id, zone, groups=groups)
+    refuse_unfit(groups, {default, *found.groups})
+    if set(groups) != {default} and why_none_hold(found.capabilities):
         raise none_hold(zone)
 
 

@@ -4,6 +4,7 @@ Where neither is given, each machine gets a password of its own (``orders/passwo
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -76,17 +77,20 @@ def check_new_password(password: str) -> None:
         raise WeakPassword("A password does not begin with a slash.", field="password")
 
 
-def make(account_id: int, wanted: LoginWanted) -> Login:
+def make(account_id: int, wanted: LoginWanted, public_keys: Mapping[str, str] | None = None) -> Login:
     """The login of new machines. Raises WeakPassword, UnknownKeyPair, InvalidParameter.
 
     A password is hashed last: it takes a millisecond of CPU on purpose.
     """
-    checked = check(account_id, wanted)
+    checked = check(account_id, wanted, public_keys)
     return Login(password_hash=unix_password.hash_sha512(wanted.password)) if wanted.password else checked
 
 
-def check(account_id: int, wanted: LoginWanted) -> Login:
-    """The login with its keys and without its password. Raises WeakPassword, UnknownKeyPair, InvalidParameter."""
+def check(account_id: int, wanted: LoginWanted, public_keys: Mapping[str, str] | None = None) -> Login:
+    """The login with its keys and without its password. ``public_keys``: of the pairs, where they are known already.
+
+    Raises WeakPassword, UnknownKeyPair, InvalidParameter.
+    """
     if wanted.password and wanted.key_ids:
         raise InvalidParameter("Give a password or key pairs, not both.", field="login")
     if wanted.password:
@@ -96,5 +100,5 @@ def check(account_id: int, wanted: LoginWanted) -> Login:
         raise InvalidParameter("At most {most} key pairs can be given.", field="login.key_ids", most=KEYS_MAX)
     if not wanted.key_ids:
         return Login(generated=True)
-    found = key_pairs.public_keys(account_id, wanted.key_ids, field="login.key_ids")
+    found = key_pairs.public_keys(account_id, wanted.key_ids, field="login.key_ids", held=public_keys)
     return Login(key_ids=wanted.key_ids, ssh_keys=tuple(found))

@@ -92,7 +92,7 @@ def _refuse_as_it_is(machines: Sequence[Instance], wanted: NetworkWanted) -> Non
 def _claim(machines: Sequence[Instance], wanted: NetworkWanted) -> tuple[int, list[str]]:
     """The subnet's number, and an address there for each machine, under minus its number."""
     account_id, zone = machines[0].account_id, machines[0].zone_id
-    named = own_network.named(wanted.subnet_id) or default_network.of(account_id, zone).public_id
+    named = own_network.id_of(wanted.subnet_id) or default_network.of(account_id, zone).public_id
     with refusals.saying():
         (claimed,) = db.rows(
             "SELECT subnet_id, ARRAY(SELECT host(ip) FROM unnest(addresses) AS ip) AS addresses"

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from vmart.kernel import db
 from vmart.kernel.errors import InvalidParameter
 from vmart.network import held, ranges
 from vmart.network.models import Subnet, Vpc
+from vmart.orders import named
 from vmart.orders.errors import UnknownNetwork
 
 DEFAULT = "DEFAULT"
@@ -47,17 +47,19 @@ class NetworkWanted:
 DEFAULT_NETWORK = NetworkWanted()
 
 
-def checked(account_id: int, where: Where, wanted: NetworkWanted) -> NetworkWanted:
+def checked(account_id: int, where: Where, wanted: NetworkWanted, found: named.Named | None = None) -> NetworkWanted:
     """What is wanted, its addresses as they are written. Whether they are free, the purchase's statement finds.
+
+    ``found``: what is named, where that is known already.
 
     Raises UnknownNetwork for ids that are not the account's, or not of the place;
     InvalidParameter, BadPrivateAddress and PrivateAddressOutside for addresses.
     """
-    subnet = _subnet(account_id, wanted, where)
+    subnet = _subnet(account_id, wanted, where, found)
     return replace(wanted, private_ips=_addresses(wanted.private_ips, subnet, where.count))
 
 
-def named(public_id: str) -> str:
+def id_of(public_id: str) -> str:
     """The id; "" for none and for DEFAULT."""
     return "" if public_id.upper() == DEFAULT else public_id
 
@@ -93,10 +95,10 @@ def _check_default(vpc: Vpc, where: Where) -> None:
     )  # fmt: skip
 
 
-def _subnet(account_id: int, wanted: NetworkWanted, where: Where) -> Subnet | None:
+def _subnet(account_id: int, wanted: NetworkWanted, where: Where, known: named.Named | None) -> Subnet | None:
     """The subnet that is named, where a VPC is named too, one of that; None for the default one."""
-    vpc_id, subnet_id = named(wanted.vpc_id), named(wanted.subnet_id)
-    found: Any = _named(account_id, subnet_id)
+    vpc_id, subnet_id = id_of(wanted.vpc_id), id_of(wanted.subnet_id)
+    found = (known or named.look(account_id, where.zone, subnet_id=subnet_id)).subnet if subnet_id else None
     if found and found.zone_id == where.zone and vpc_id in ("", found.vpc_public_id):
         return found  # type: ignore[no-any-return]
     vpc = _vpc(account_id, vpc_id, where) if vpc_id else None
@@ -107,26 +109,6 @@ def _subnet(account_id: int, wanted: NetworkWanted, where: Where) -> Subnet | No
         raise _not_possible(found, subnet_id, where, possible)
     if vpc:
         _check_default(vpc, where)
-    return None
-
-
-# Of each purchase that names a subnet: no more is read than is asked, and planned once.
-_NAMED = """
-SELECT s.id, s.zone_id, s.cidr, s.prefix, s.first_host, v.public_id AS vpc_public_id
-FROM network_subnet s JOIN network_vpc v ON v.id = s.vpc_id
-WHERE s.public_id = %s AND %s IN (s.account_id, s.owner_id) AND s.deleted_at IS NULL
-"""
-
-
-def _named(account_id: int, subnet_id: str) -> Any:
-    """The account's subnet with this id, with ``vpc_public_id``; None for another's, and for none."""
-    if not subnet_id:
-        return None
-    for row in db.prepared(_NAMED, held.sayable(subnet_id), account_id):
-        vpc = row.pop("vpc_public_id")
-        found: Any = Subnet(**row)
-        found.vpc_public_id = vpc
-        return found
     return None
 
 

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from vmart.engines.contract import MachineSpec, Observation, Power, Rescues
+from vmart.engines.contract import MachineSpec, Observation, Power
+from vmart.engines.optional import Rescues
 from vmart.instances.models import Instance
 from vmart.orders.disks import own
 from vmart.provisioning import specs

@@ -27,7 +27,7 @@ def arguments(
         "actor": request.actor.told(),
         "member": request.actor.member,
         "roles": request.actor.roles,
-        "subnet": own_network.named(request.machine.network.subnet_id),
+        "subnet": own_network.id_of(request.machine.network.subnet_id),
         "token": request.client_token,
         "fingerprint": fingerprint,
         "default_group": held.default_id(request.account_id),

@@ -9,6 +9,7 @@ from vmart.orders import (
     groups,
     ipv6,
     login,
+    named,
     naming,
     offered,
     own_network,
@@ -29,12 +30,13 @@ def ready(request: Purchase, here: shop.Shop) -> tuple[Purchase, Quote]:
     """The request with its type chosen and its login made, and its quote, after every check that needs no lock."""
     request = replace(request, configuration=default_type.filled(request.configuration, here))
     quoted = check(request, here)
-    network = own_network.checked(request.account_id, request.configuration, request.machine.network)
+    found = _named(request)
+    network = own_network.checked(request.account_id, request.configuration, request.machine.network, found)
     placement_groups.check(request.account_id, request.machine.placement_groups)
     of_snapshot.check(request.account_id, request.configuration)
-    groups.check(request.account_id, request.configuration.zone, request.machine.attributes.security_groups)
+    groups.check(request.account_id, request.configuration.zone, request.machine.attributes.security_groups, found)
     attributes = spot.with_bid(here, request.configuration, request.machine.attributes)
-    machine = replace(_with_login(request.account_id, request.machine), network=network, attributes=attributes)
+    machine = replace(_with_login(request.account_id, request.machine, found), network=network, attributes=attributes)
     return replace(request, machine=machine), quoted
 
 
@@ -57,7 +59,21 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     return quoted
 
 
-def _with_login(account_id: int, machine: Machine) -> Machine:
+def _named(request: Purchase) -> named.Named | None:
+    """What the purchase names by its id, in one statement; None where it names nothing, and for its default login."""
+    machine = request.machine
+    subnet_id, groups_named = own_network.id_of(machine.network.subnet_id), machine.attributes.security_groups
+    key_ids = machine.login.key_ids if isinstance(machine.login, LoginWanted) else ()
+    if not (subnet_id or groups_named or key_ids):
+        return None
+    zone = request.configuration.zone
+    return named.look(
+        request.account_id, zone, subnet_id=subnet_id, groups=groups_named[: groups.OF_A_MACHINE_MAX],
+        key_ids=key_ids[: login.KEYS_MAX],
+    )  # fmt: skip
+
+
+def _with_login(account_id: int, machine: Machine, found: named.Named | None) -> Machine:
     if isinstance(machine.login, LoginWanted):
-        return replace(machine, login=login.make(account_id, machine.login))
+        return replace(machine, login=login.make(account_id, machine.login, found.public_keys if found else None))
     return machine

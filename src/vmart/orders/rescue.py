@@ -13,7 +13,8 @@ from typing import Any
 from django.utils.translation import gettext_noop
 
 from vmart.catalog.models import Image, Zone
-from vmart.engines.contract import EngineError, ImageSpec, MachineSpec, Observation, Power, Rescues
+from vmart.engines.contract import EngineError, ImageSpec, MachineSpec, Observation, Power
+from vmart.engines.optional import Rescues
 from vmart.events.actor import Actor
 from vmart.instances.models import Instance, State
 from vmart.kernel import unix_password

@@ -8,7 +8,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from vmart.engines.contract import EngineError, TellsChanges
+from vmart.engines.contract import EngineError
+from vmart.engines.optional import TellsChanges
 from vmart.kernel import clock
 from vmart.orders import sweep
 from vmart.provisioning.zone_engines import engine_of

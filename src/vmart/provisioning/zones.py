@@ -6,19 +6,8 @@ from dataclasses import asdict
 
 from vmart import engines
 from vmart.catalog.models import Zone, ZoneImage
-from vmart.engines.contract import (
-    Consoles,
-    Disks,
-    Engine,
-    EngineError,
-    Images,
-    ImageSpec,
-    ImageStatus,
-    MemberCapacity,
-    Metrics,
-    Rescues,
-    Snapshots,
-)
+from vmart.engines.contract import Engine, EngineError, ImageSpec, ImageStatus, MemberCapacity
+from vmart.engines.optional import Consoles, Disks, Images, Metrics, Rescues, Snapshots
 from vmart.kernel import clock
 from vmart.placement.models import Host
 from vmart.policy import policy

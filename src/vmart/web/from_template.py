@@ -66,7 +66,7 @@ def _network(said: Said) -> Iterable[tuple[str, str]]:
 
 
 def _subnet(said: Said) -> Iterable[tuple[str, str]]:
-    if subnet_id := own_network.named(said.get("network.subnet_id", "")):
+    if subnet_id := own_network.id_of(said.get("network.subnet_id", "")):
         yield "subnet", subnet_id
         yield "private_ip", " ".join(said.get("network.private_ips", ()))
     if said.get("network.ipv6_addresses"):
@@ -121,7 +121,7 @@ def _own_network(choice: Choice, said: Said) -> NetworkWanted:
     ipv6_addresses = 1 if choice.values["ipv6"] else 0
     vpc_id, subnet_id = said.get("network.vpc_id", DEFAULT), said.get("network.subnet_id", DEFAULT)
     told = NetworkWanted(vpc_id, subnet_id, addresses, ipv6_addresses)
-    if said.get("zone") == choice.zone.code and own_network.named(told.subnet_id) == chosen:
+    if said.get("zone") == choice.zone.code and own_network.id_of(told.subnet_id) == chosen:
         return told
     return NetworkWanted(DEFAULT, chosen or DEFAULT, addresses, ipv6_addresses)
 

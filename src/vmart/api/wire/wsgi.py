@@ -7,7 +7,6 @@ passing one of the database as ResourceUnavailable.
 
 import functools
 import io
-import select
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -171,7 +170,7 @@ class ApiApplication:
             request = _wire_request(environ)
             _check_method(request)
             _check_query(request)
-            _drop_dead_connection()
+            db.drop_dead_connection()
             if "x-tc-action" in request.headers and not legacy:
                 self._refuse_closed()
                 return envelope.answer(self._tc3(request, language, request_id), request_id)
@@ -360,22 +359,6 @@ def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
             raise InvalidParameter("The parameter {parameter} is given twice.", field=twice, parameter=twice)
         parameters[name] = value
     return parameters
-
-
-def _drop_dead_connection() -> None:
-    """Forget a connection that the server has closed meanwhile.
-
-    An idle connection has nothing to read but its end, so one poll tells, where Django's health check would
-    cost a statement a request.
-    """
-    held = connection.connection
-    if held is None or connection.in_atomic_block:
-        return
-    waiting = select.poll()
-    if not held.closed:
-        waiting.register(held.fileno(), select.POLLIN)
-    if held.closed or waiting.poll(0):
-        connection.close()
 
 
 @functools.cache

@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vmart.engines.contract import ConsoleLine, EngineError, NotRunning
+from vmart.engines.contract import EngineError, NotRunning
 from vmart.engines.incus.client import NO_ANSWER, IncusClient, IncusError, path_of
 from vmart.engines.incus.host import Names
 from vmart.engines.incus.network import MARK
+from vmart.engines.optional import ConsoleLine
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -32,7 +33,7 @@ exec login
 
 
 class Line:
-    """``contract.ConsoleLine`` on two open websockets, one for text and one for the terminal's size."""
+    """``optional.ConsoleLine`` on two open websockets, one for text and one for the terminal's size."""
 
     def __init__(self, text: "ClientConnection", control: "ClientConnection") -> None:
         self._text, self._control = text, control
@@ -60,7 +61,7 @@ class Line:
 
 @contextlib.contextmanager
 def attached(client: IncusClient, names: Names, machine: str, columns: int, rows: int) -> Iterator[ConsoleLine]:
-    """As ``contract.Consoles.console``. The server ends the login with the line."""
+    """As ``optional.Consoles.console``. The server ends the login with the line."""
     found = client.find(path_of("instances", machine))
     if found is None or found["config"].get(MARK) != names.deployment:
         raise EngineError("The machine does not exist.", transient=False, detail=machine)

@@ -15,7 +15,6 @@ from typing import Any
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
-    ConsoleLine,
     EngineError,
     Foreign,
     HeldDisk,
@@ -44,6 +43,7 @@ from vmart.engines.incus.guest import Guest
 from vmart.engines.incus.host import LOCAL_MEMBER, names_of_deployment
 from vmart.engines.incus.opened import Opened
 from vmart.engines.incus.refusals import said
+from vmart.engines.optional import ConsoleLine
 from vmart.engines.rules import OPEN, MachineRules
 
 # Pools in which all containers share one file system: `df` in each shows the whole of it.

@@ -22,7 +22,7 @@ _INSTANCES = "/1.0/instances/"
 
 @contextlib.contextmanager
 def changes(client: IncusClient) -> Iterator[Callable[[float], str | None]]:
-    """As ``engines.contract.TellsChanges.changes``."""
+    """As ``engines.optional.TellsChanges.changes``."""
     with client.websocket("/1.0/events", type="lifecycle") as line:
         yield lambda limit_s: _next(line, limit_s)
 

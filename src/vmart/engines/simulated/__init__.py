@@ -1,6 +1,6 @@
-"""The simulated driver: an engine without machines. engine.py is the engine, file.py what it keeps,
-calls.py how its calls go wrong, volumes.py, snapshots.py and own_images.py disks and their copies in the file,
-world.py the hand of tests on it, settings.py what a catalog may say.
+"""The simulated driver: an engine without machines. engine.py is the engine, file.py what it keeps, calls.py how its
+calls go wrong; machines.py, volumes.py, snapshots.py and own_images.py are machines, disks and their copies in the
+file, world.py is the hand of tests on it, settings.py what a catalog may say.
 """
 
 from collections.abc import Callable, Mapping

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from vmart.engines.contract import ConsoleLine, EngineError, NotRunning, Power
+from vmart.engines.contract import EngineError, NotRunning, Power
+from vmart.engines.optional import ConsoleLine
 from vmart.kernel import clock, unix_password
 
 Look = Callable[[], Mapping[str, Any] | None]  # the machine as it is now, None where it is gone
@@ -26,7 +27,7 @@ _HELP = "Commands here: help, hostname, whoami, id, uname, nproc, free, ip, echo
 
 
 class Line:
-    """``contract.ConsoleLine``: what is typed goes into a line, what the line says into a queue."""
+    """``optional.ConsoleLine``: what is typed goes into a line, what the line says into a queue."""
 
     def __init__(self, look: Look, boot: float, columns: int, rows: int) -> None:
         self._look, self._boot = look, boot
@@ -144,7 +145,7 @@ def machine(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def attached(look: Look, name: str, columns: int, rows: int) -> Iterator[ConsoleLine]:
-    """As ``contract.Consoles.console``."""
+    """As ``optional.Consoles.console``."""
     found = look()
     if found is None:
         raise EngineError("The machine does not exist.", transient=False, detail=name)

@@ -15,7 +15,6 @@ from typing import Any
 from vmart.engines.contract import (
     ByteCount,
     Capabilities,
-    ConsoleLine,
     EngineError,
     Foreign,
     HeldDisk,
@@ -38,19 +37,12 @@ from vmart.engines.contract import (
     turns_off_for,
 )
 from vmart.engines.foreign import kinds
-from vmart.engines.rules import MachineRules, of_plain
-from vmart.engines.simulated import console, own_images, rescue, snapshots, usage, volumes
+from vmart.engines.optional import ConsoleLine
+from vmart.engines.rules import MachineRules
+from vmart.engines.simulated import console, machines, own_images, rescue, snapshots, usage, volumes
 from vmart.engines.simulated.calls import Calls
 from vmart.engines.simulated.file import File
-from vmart.kernel import clock
 
-_INSERT = """
-INSERT INTO machine (name, member, power, subnet, private_ip, public_ip, bandwidth_mbps, booted_at, vcpu, memory_mib,
-                     image, hostname, flowing_since, counted, login_user, password_hash, ssh_keys, ssh_passwords,
-                     installation, rules, rescue, public_ipv6, share, on_since)
-VALUES (?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (name) DO NOTHING
-"""
 _REINSTALL = """
 UPDATE machine SET image = ?, hostname = ?, login_user = ?, password_hash = ?, ssh_keys = ?, ssh_passwords = ?,
                    installation = ?, erased = erased + 1
@@ -62,11 +54,6 @@ UPDATE machine SET subnet = :subnet, private_ip = :private_ip, public_ip = :publ
                    booted_at = :booted_at, flowing_since = :flowing_since, counted = :counted
 WHERE name = :name
 """
-
-_OBSERVED = (
-    "SELECT name, member, power, private_ip, coalesce(public_ip, ''), booted_at, installation, rules, rescue,"
-    " coalesce(public_ipv6, '') FROM machine"
-)
 
 DEFAULT_MEMBERS: Mapping[str, Mapping[str, int]] = {
     f"sim-{number}": {"vcpu": 64, "memory_mib": 256 * 1024, "disk_gib": 8192} for number in (1, 2, 3)
@@ -106,7 +93,7 @@ class SimulatedEngine:
 
     def capacity(self) -> Sequence[MemberCapacity]:
         with self._calls.call("capacity") as connection:
-            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+            down = machines.down(connection)
         return [
             MemberCapacity(
                 name, name not in down, int(size["vcpu"]), int(size["memory_mib"]), int(size.get("disk_gib", 8192))
@@ -117,7 +104,7 @@ class SimulatedEngine:
     def ensure_image(self, image: ImageSpec) -> ImageState:
         if self._images is not None and image.name not in self._images:
             return ImageState(ImageStatus.FAILED, why="This zone cannot make the image.")
-        now = _wall_s()
+        now = machines.wall_s()
         with self._calls.call("ensure_image", writes=True) as connection:
             connection.execute("INSERT OR IGNORE INTO image VALUES (?, ?, ?)", (image.name, image.version, now))
             return self._image_state(connection, image, now)
@@ -136,13 +123,13 @@ class SimulatedEngine:
 
     def ensure_reinstalled(self, spec: MachineSpec) -> Observation:
         with self._calls.call("ensure_reinstalled", writes=True) as connection:
-            found = self._row(connection, spec.name)
+            found = machines.row(connection, spec.name)
             if found is not None and found["installation"] < spec.installation:
-                self._refuse_offline(connection, found["member"])
+                machines.refuse_offline(connection, found["member"])
                 if self._lacks(connection, spec.image):
                     raise ImageNotReady(spec.image.own or spec.image.name)
                 self._reinstall(connection, spec, found)
-            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+            down = machines.down(connection)
             outcome = self._deliver_one(connection, spec, down)
         if isinstance(outcome, EngineError):
             raise outcome
@@ -159,44 +146,44 @@ class SimulatedEngine:
         )  # fmt: skip
         volumes.take_all_off(connection, spec.name)
         own_images.put_on(connection, spec)
-        self._boot(connection, spec.name, found)
+        machines.boot(connection, spec.name, found)
 
     def ensure_power(self, name: str, on: bool, *, force: bool = False) -> Observation:
         with self._calls.call("ensure_power", writes=True) as connection:
-            found = self._row(connection, name)
+            found = machines.row(connection, name)
             if found is None:
                 return Observation(name, Power.ABSENT)
-            self._refuse_offline(connection, found["member"])
+            machines.refuse_offline(connection, found["member"])
             if on and found["power"] != Power.RUNNING:
-                self._boot(connection, name, found)
+                machines.boot(connection, name, found)
             elif not on and found["power"] != Power.STOPPED:
                 self._bank_bytes(connection, found)
-                self._turn_off(connection, name)
-            return self._observed(connection, name)
+                machines.turn_off(connection, name)
+            return machines.observed(connection, name)
 
     def ensure_rebooted(self, name: str, after: dt.datetime, *, force: bool = False) -> Observation:
         with self._calls.call("ensure_rebooted", writes=True) as connection:
-            found = self._row(connection, name)
+            found = machines.row(connection, name)
             if found is None:
                 return Observation(name, Power.ABSENT)
-            self._refuse_offline(connection, found["member"])
+            machines.refuse_offline(connection, found["member"])
             if found["power"] != Power.RUNNING or found["booted_at"] <= after.timestamp():
                 self._bank_bytes(connection, found)
-                self._boot(connection, name, found)
-            return self._observed(connection, name)
+                machines.boot(connection, name, found)
+            return machines.observed(connection, name)
 
     def ensure_absent(self, name: str) -> None:
         with self._calls.call("ensure_absent", writes=True) as connection:
-            found = self._row(connection, name)
+            found = machines.row(connection, name)
             if found is not None:
-                self._refuse_offline(connection, found["member"])
+                machines.refuse_offline(connection, found["member"])
                 connection.execute("DELETE FROM machine WHERE name = ?", (name,))
                 connection.execute("DELETE FROM grown WHERE machine = ?", (name,))
                 volumes.take_all_off(connection, name)
 
     def ensure_address(self, name: str, private_ip: str, address: PublicAddress | None) -> None:
         with self._calls.call("ensure_address", writes=True) as connection:
-            found = self._present(connection, name)
+            found = machines.present(connection, name)
             self._bank_bytes(connection, found)
             try:
                 connection.execute(
@@ -204,10 +191,10 @@ class SimulatedEngine:
                     " flowing_since = ?, counted = counted OR ? WHERE name = ?",
                     (
                         address.ip if address else None,
-                        _ipv6(address),
+                        machines.ipv6(address),
                         address.bandwidth_mbps if address else 0,
-                        _share(connection, address),
-                        _business_s() if address and found["power"] == Power.RUNNING else None,
+                        machines.share(connection, address),
+                        machines.business_s() if address and found["power"] == Power.RUNNING else None,
                         address is not None,
                         name,
                     ),
@@ -217,7 +204,7 @@ class SimulatedEngine:
 
     def ensure_network(self, spec: MachineSpec, *, on: bool) -> None:
         with self._calls.call("ensure_network", writes=True) as connection:
-            found, address = self._present(connection, spec.name), spec.public_address
+            found, address = machines.present(connection, spec.name), spec.public_address
             self._bank_bytes(connection, found)
             is_there = (found["subnet"], found["private_ip"]) == (spec.subnet.key, spec.private_ip)
             is_on = found["power"] == Power.RUNNING and (is_there or on)
@@ -225,16 +212,17 @@ class SimulatedEngine:
                 "subnet": spec.subnet.key, "private_ip": spec.private_ip, "public_ip": address.ip if address else None,
                 "bandwidth_mbps": address.bandwidth_mbps if address else 0, "rules": json.dumps(spec.rules.plain()),
                 "power": found["power"] if is_on else "stopped", "booted_at": found["booted_at"] if is_on else None,
-                "flowing_since": _business_s() if address and is_on else None,
-                "counted": found["counted"] or address is not None, "name": spec.name, "public_ipv6": _ipv6(address),
-                "share": _share(connection, address),
+                "flowing_since": machines.business_s() if address and is_on else None,
+                "counted": found["counted"] or address is not None, "name": spec.name,
+                "public_ipv6": machines.ipv6(address),
+                "share": machines.share(connection, address),
             }  # fmt: skip
             try:
                 connection.execute(_MOVE, columns)
             except sqlite3.IntegrityError as error:
                 raise EngineError("An address of the machine is in use.", transient=False, detail=str(error)) from error
             if on and not (is_on and is_there):
-                self._boot(connection, spec.name, columns)
+                machines.boot(connection, spec.name, columns)
 
     def ensure_rules(self, rules: Mapping[str, MachineRules]) -> None:
         with self._calls.call("ensure_rules", writes=True) as connection:
@@ -245,29 +233,29 @@ class SimulatedEngine:
 
     def ensure_size(self, name: str, vcpu: int, memory_mib: int, *, on: bool) -> None:
         with self._calls.call("ensure_size", writes=True) as connection:
-            found = self._present(connection, name)
+            found = machines.present(connection, name)
             if on and (found["power"] != Power.RUNNING or turns_off_for("simulated", found["memory_mib"], memory_mib)):
                 self._bank_bytes(connection, found)
-                self._boot(connection, name, found)
+                machines.boot(connection, name, found)
             connection.execute("UPDATE machine SET vcpu = ?, memory_mib = ? WHERE name = ?", (vcpu, memory_mib, name))
 
     def ensure_disk_size(self, name: str, disk: str, size_gib: int, *, is_system: bool, on: bool) -> None:
         with self._calls.call("ensure_disk_size", writes=True) as connection:
-            found = self._present(connection, name)
+            found = machines.present(connection, name)
             connection.execute(
                 "INSERT INTO grown (machine, disk, size_gib) VALUES (?, ?, ?)"
                 " ON CONFLICT (machine, disk) DO UPDATE SET size_gib = max(size_gib, excluded.size_gib)",
                 (name, disk, size_gib),
             )
             if on and found["power"] != Power.RUNNING:
-                self._boot(connection, name, found)
+                machines.boot(connection, name, found)
 
     def console(self, name: str, columns: int, rows: int) -> AbstractContextManager[ConsoleLine]:
         def look() -> dict[str, Any] | None:
             return console.machine(self._file.connection(), name)
 
         with self._calls.call("console") as connection:
-            self._refuse_offline(connection, (look() or {}).get("member", ""))
+            machines.refuse_offline(connection, (look() or {}).get("member", ""))
         return console.attached(look, name, columns, rows)
 
     # -- disks of their own life ---------------------------------------------------------------
@@ -276,14 +264,14 @@ class SimulatedEngine:
         with self._calls.call("ensure_volume", writes=True) as connection:
             if member not in self._members:
                 raise EngineError("The host does not exist.", transient=False, detail=member)
-            self._refuse_offline(connection, member)
+            machines.refuse_offline(connection, member)
             volumes.put(connection, name, size_gib, member)
 
     def ensure_kept(self, machine: str, name: str, size_gib: int) -> bool:
         with self._calls.call("ensure_kept", writes=True) as connection:
-            found = self._row(connection, machine)
+            found = machines.row(connection, machine)
             if found is not None:
-                self._refuse_offline(connection, found["member"])
+                machines.refuse_offline(connection, found["member"])
                 volumes.make(connection, name, size_gib, found["member"])
             return volumes.found(connection, name) is not None
 
@@ -292,14 +280,14 @@ class SimulatedEngine:
             found = volumes.found(connection, name)
             if found is None:
                 return
-            self._refuse_offline(connection, found.member)
+            machines.refuse_offline(connection, found.member)
             if found.machine:
                 raise EngineError("A machine has the disk.", transient=True, detail=found.machine)
             volumes.remove(connection, name)
 
     def ensure_attached(self, machine: str, volume: str) -> None:
         with self._calls.call("ensure_attached", writes=True) as connection:
-            host, found = self._present(connection, machine)["member"], volumes.found(connection, volume)
+            host, found = machines.present(connection, machine)["member"], volumes.found(connection, volume)
             if found is None or found.member != host:
                 raise EngineError("The disk is not on the machine's host.", transient=False, detail=volume)
             if found.machine not in ("", machine):
@@ -308,9 +296,9 @@ class SimulatedEngine:
 
     def ensure_detached(self, machine: str, volume: str) -> None:
         with self._calls.call("ensure_detached", writes=True) as connection:
-            found = self._row(connection, machine)
+            found = machines.row(connection, machine)
             if found is not None:
-                self._refuse_offline(connection, found["member"])
+                machines.refuse_offline(connection, found["member"])
             connection.execute("UPDATE volume SET machine = '' WHERE name = ? AND machine = ?", (volume, machine))
 
     def list_volumes(self) -> Sequence[Volume]:
@@ -322,14 +310,14 @@ class SimulatedEngine:
     def ensure_image_of(self, name: str, snapshot: str, user: str) -> OwnImage:
         with self._calls.call("ensure_image_of", writes=True) as connection:
             if own_images.found(connection, name) is None:
-                self._refuse_offline(connection, snapshots.whole(connection, snapshot)["member"])
+                machines.refuse_offline(connection, snapshots.whole(connection, snapshot)["member"])
             return own_images.made(connection, name, snapshot)
 
     def ensure_image_imported(self, name: str, system: Foreign, user: str, member: str) -> OwnImage:
         with self._calls.call("ensure_image_imported", writes=True) as connection:
             image = own_images.found(connection, name)
             if image is None:
-                self._refuse_offline(connection, member)
+                machines.refuse_offline(connection, member)
                 image = own_images.imported(connection, name, system, member)
             return image
 
@@ -337,7 +325,7 @@ class SimulatedEngine:
         with self._calls.call("ensure_image_absent", writes=True) as connection:
             found = own_images.found(connection, name)
             if found is not None:
-                self._refuse_offline(connection, found.member)
+                machines.refuse_offline(connection, found.member)
                 own_images.remove(connection, name)
 
     def list_images(self) -> Sequence[OwnImage]:
@@ -350,25 +338,25 @@ class SimulatedEngine:
         with self._calls.call("ensure_snapshot", writes=True) as connection:
             if snapshots.found(connection, name) is not None:
                 return
-            holder = self._row(connection, disk.machine) if disk.machine else volumes.found(connection, disk.name)
+            holder = machines.row(connection, disk.machine) if disk.machine else volumes.found(connection, disk.name)
             if holder is None:
                 raise EngineError("The disk is not there.", transient=False, detail=disk.name)
-            self._refuse_offline(connection, disk.member)
+            machines.refuse_offline(connection, disk.member)
             snapshots.make(connection, name, disk)
 
     def ensure_snapshot_absent(self, name: str) -> None:
         with self._calls.call("ensure_snapshot_absent", writes=True) as connection:
             found = snapshots.found(connection, name)
             if found is not None:
-                self._refuse_offline(connection, found["member"])
+                machines.refuse_offline(connection, found["member"])
                 snapshots.remove(connection, name)
 
     def ensure_restored(self, spec: MachineSpec, snapshot: str) -> None:
         with self._calls.call("ensure_restored", writes=True) as connection:
             if snapshots.restoration(connection, spec.system_disk.key) >= spec.restoration:
                 return
-            copy, found = snapshots.whole(connection, snapshot), self._row(connection, spec.name)
-            self._refuse_offline(connection, spec.member)
+            copy, found = snapshots.whole(connection, snapshot), machines.row(connection, spec.name)
+            machines.refuse_offline(connection, spec.member)
             if found is not None and found["power"] == Power.RUNNING:
                 raise EngineError("The machine is running.", transient=False, detail=spec.name)
             self._deliver_one(connection, spec, set())
@@ -385,7 +373,7 @@ class SimulatedEngine:
             if snapshots.restoration(connection, disk.name) >= restoration:
                 return
             copy = snapshots.whole(connection, snapshot)
-            self._refuse_offline(connection, disk.member)
+            machines.refuse_offline(connection, disk.member)
             self._refuse_used(connection, disk)
             if not disk.machine:
                 volumes.make(connection, disk.name, disk.size_gib, disk.member)
@@ -396,7 +384,7 @@ class SimulatedEngine:
             return snapshots.listed(connection)
 
     def _refuse_used(self, connection: sqlite3.Connection, disk: HeldDisk) -> None:
-        found = self._row(connection, disk.machine) if disk.machine else None
+        found = machines.row(connection, disk.machine) if disk.machine else None
         volume = volumes.found(connection, disk.name)
         if (found is not None and found["power"] == Power.RUNNING) or (volume is not None and volume.machine):
             raise EngineError("A machine has the disk.", transient=False, detail=disk.name)
@@ -405,40 +393,40 @@ class SimulatedEngine:
 
     def ensure_rescue(self, spec: MachineSpec, *, force: bool = False) -> Observation:
         with self._calls.call("ensure_rescue", writes=True) as connection:
-            found = self._row(connection, spec.name)
+            found = machines.row(connection, spec.name)
             if found is None:
                 raise EngineError("The machine is not found on its host.", transient=True, detail=spec.name)
-            self._refuse_offline(connection, found["member"])
+            machines.refuse_offline(connection, found["member"])
             if found["rescue"] < spec.rescue:
                 if self._lacks(connection, spec.image):
                     raise ImageNotReady(spec.image.name)
                 self._bank_bytes(connection, found)
                 rescue.begin(connection, found, spec)
                 volumes.take_all_off(connection, spec.name)
-                self._boot(connection, spec.name, found)
+                machines.boot(connection, spec.name, found)
             elif found["rescue"] == spec.rescue and found["power"] != Power.RUNNING:
-                self._boot(connection, spec.name, found)
-            return self._observed(connection, spec.name)
+                machines.boot(connection, spec.name, found)
+            return machines.observed(connection, spec.name)
 
     def ensure_own_system(self, spec: MachineSpec, *, on: bool) -> Observation:
         with self._calls.call("ensure_own_system", writes=True) as connection:
-            found = self._row(connection, spec.name)
+            found = machines.row(connection, spec.name)
             if found is None:
                 return Observation(spec.name, Power.ABSENT)
-            self._refuse_offline(connection, found["member"])
+            machines.refuse_offline(connection, found["member"])
             if found["rescue"] > spec.rescue:
-                return self._observed(connection, spec.name)
+                return machines.observed(connection, spec.name)
             if found["own_system"] or not on:
                 self._bank_bytes(connection, found)
-                self._turn_off(connection, spec.name)
+                machines.turn_off(connection, spec.name)
                 found |= {"power": Power.STOPPED}
             if found["own_system"]:
                 volumes.take_all_off(connection, spec.name)
             if found["rescue"] < spec.rescue:
                 rescue.end(connection, found, spec)
             if on and found["power"] != Power.RUNNING:
-                self._boot(connection, spec.name, found)
-            return self._observed(connection, spec.name)
+                machines.boot(connection, spec.name, found)
+            return machines.observed(connection, spec.name)
 
     # -- inside a machine ----------------------------------------------------------------------
 
@@ -464,15 +452,15 @@ class SimulatedEngine:
 
     def ensure_hostname(self, name: str, hostname: str) -> None:
         with self._calls.call("ensure_hostname", writes=True) as connection:
-            self._present(connection, name)
+            machines.present(connection, name)
             connection.execute("UPDATE machine SET hostname = ? WHERE name = ?", (hostname, name))
 
     def ensure_spot_notice(self, name: str, at: dt.datetime) -> None:
         with self._calls.call("ensure_spot_notice", writes=True) as connection:
-            found = self._row(connection, name)
+            found = machines.row(connection, name)
             if found is None:
                 return
-            self._refuse_offline(connection, found["member"])
+            machines.refuse_offline(connection, found["member"])
             if found["power"] == Power.RUNNING:
                 connection.execute(
                     "INSERT OR REPLACE INTO notice (machine, says) VALUES (?, ?)", (name, spot_notice(at))
@@ -480,20 +468,18 @@ class SimulatedEngine:
 
     def _of_user(self, connection: sqlite3.Connection, name: str, user: str) -> dict[str, Any]:
         """The machine, whose system can be reached and has this user."""
-        found = self._present(connection, name)
+        found = machines.present(connection, name)
         if found["login_user"] != user:
             raise UnknownUser(detail=user)
         return found
 
     def observe(self, name: str) -> Observation:
         with self._calls.call("observe") as connection:
-            return self._observed(connection, name)
+            return machines.observed(connection, name)
 
     def list_ours(self) -> Sequence[Observation]:
         with self._calls.call("list_ours") as connection:
-            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
-            rows = connection.execute(f"{_OBSERVED} ORDER BY name")
-            return [_observation(row, down) for row in rows]
+            return machines.all_observed(connection)
 
     def counters(self, names: Iterable[str]) -> dict[str, ByteCount]:
         wanted = json.dumps(list(names))
@@ -503,7 +489,7 @@ class SimulatedEngine:
                 "WHERE counted AND name IN (SELECT value FROM json_each(?))",
                 (wanted,),
             ).fetchall()
-        now_s = _business_s()
+        now_s = machines.business_s()
         return {name: ByteCount(name, sent + self._flowed(since, now_s), "1") for name, sent, since in rows}
 
     def usage(self) -> Sequence[Usage]:
@@ -525,7 +511,7 @@ class SimulatedEngine:
                 if lost is not None:
                     losing[place] = lost
         with self._file.writing() as connection:
-            down = {row[0] for row in connection.execute("SELECT member FROM member_down")}
+            down = machines.down(connection)
             for place, spec in enumerate(specs):
                 if outcomes[place] is None:
                     outcomes[place] = self._deliver_one(connection, spec, down)
@@ -540,55 +526,26 @@ class SimulatedEngine:
             return EngineError("The host does not answer.", transient=True, detail=spec.member)
         if self._lacks(connection, spec.image):
             return ImageNotReady(spec.image.own or spec.image.name)
-        address = spec.public_address
-        booted_at = _wall_s()
-        row = (
-            spec.name,
-            spec.member,
-            spec.subnet.key,
-            spec.private_ip,
-            address.ip if address else None,
-            address.bandwidth_mbps if address else 0,
-            booted_at,
-            spec.vcpu,
-            spec.memory_mib,
-            spec.image.name,
-            spec.hostname,
-            _business_s() if address and self._bytes_per_s else None,
-            address is not None,
-            spec.login_user,
-            spec.password_hash,
-            json.dumps(list(spec.ssh_keys)),
-            spec.ssh_passwords,
-            spec.installation,
-            json.dumps(spec.rules.plain()),
-            spec.rescue,
-            _ipv6(address),
-            _share(connection, address),
-            _business_s(),
-        )
+        booted_at = machines.wall_s()
         try:
-            made = connection.execute(_INSERT, row).rowcount
+            made = machines.add(connection, spec, booted_at, flows=bool(self._bytes_per_s))
         except sqlite3.IntegrityError as error:
             return EngineError("An address of the machine is in use.", transient=False, detail=str(error))
         if made:
             if spec.image.own:
                 own_images.put_on(connection, spec)
-            public_ip = address.ip if address else ""
-            known = (spec.name, spec.member, Power.RUNNING, spec.private_ip, public_ip, booted_at)
-            seen = (*known, spec.installation, json.dumps(spec.rules.plain()), spec.rescue, _ipv6(address) or "")
-            return _observation(seen, down)
-        found = self._row(connection, spec.name)
+            return machines.as_added(spec, booted_at, down)
+        found = machines.row(connection, spec.name)
         if found is not None and found["power"] != Power.RUNNING:
-            self._boot(connection, spec.name, found)
-        return self._observed(connection, spec.name)
+            machines.boot(connection, spec.name, found)
+        return machines.observed(connection, spec.name)
 
     def _lacks(self, connection: sqlite3.Connection, image: ImageSpec) -> bool:
         if image.own:
             return own_images.found(connection, image.own) is None
         if not self._image_ready_s and self._images is None:
             return False
-        return self._image_state(connection, image, _wall_s()).status is not ImageStatus.READY
+        return self._image_state(connection, image, machines.wall_s()).status is not ImageStatus.READY
 
     def _image_state(self, connection: sqlite3.Connection, image: ImageSpec, now_s: float) -> ImageState:
         if self._images is not None and image.name not in self._images:
@@ -603,103 +560,11 @@ class SimulatedEngine:
             return ImageState(ImageStatus.READY, 100, checksum=f"simulated-{image.name}-{image.version}")
         return ImageState(ImageStatus.PREPARING, int(share * 100))
 
-    def _present(self, connection: sqlite3.Connection, name: str) -> dict[str, Any]:
-        """A machine that is there, on a member that answers."""
-        found = self._row(connection, name)
-        if found is None:
-            raise EngineError("The machine does not exist.", transient=False, detail=name)
-        self._refuse_offline(connection, found["member"])
-        return found
-
-    @staticmethod
-    def _row(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
-        cursor = connection.execute(
-            "SELECT name, member, power, subnet, private_ip, booted_at, public_ip, sent_bytes, flowing_since, counted,"
-            " memory_mib, login_user, ssh_keys, ssh_passwords, installation, image, hostname, password_hash, rescue,"
-            " own_system FROM machine WHERE name = ?",
-            (name,),
-        )
-        row = cursor.fetchone()
-        return None if row is None else dict(zip((column[0] for column in cursor.description), row, strict=True))
-
-    @staticmethod
-    def _refuse_offline(connection: sqlite3.Connection, member: str) -> None:
-        if connection.execute("SELECT 1 FROM member_down WHERE member = ?", (member,)).fetchone():
-            raise EngineError("The host does not answer.", transient=True, detail=member)
-
-    @staticmethod
-    def _boot(connection: sqlite3.Connection, name: str, found: Mapping[str, Any]) -> None:
-        connection.execute(
-            "UPDATE machine SET power = 'running', booted_at = ?, boots = boots + 1, flowing_since = ?, on_since = ?"
-            " WHERE name = ?",
-            (_wall_s(), _business_s() if found["public_ip"] else None, _business_s(), name),
-        )
-
-    @staticmethod
-    def _turn_off(connection: sqlite3.Connection, name: str) -> None:
-        connection.execute(
-            "UPDATE machine SET power = 'stopped', booted_at = NULL, flowing_since = NULL WHERE name = ?", (name,)
-        )
-
     def _bank_bytes(self, connection: sqlite3.Connection, found: Mapping[str, Any]) -> None:
         """What flowed by itself until now is written down before the flow ends or changes."""
-        flowed = self._flowed(found["flowing_since"], _business_s())
+        flowed = self._flowed(found["flowing_since"], machines.business_s())
         if flowed:
             connection.execute("UPDATE machine SET sent_bytes = sent_bytes + ? WHERE name = ?", (flowed, found["name"]))
 
     def _flowed(self, since_s: float | None, now_s: float) -> int:
         return 0 if since_s is None else max(0, int((now_s - since_s) * self._bytes_per_s))
-
-    def _observed(self, connection: sqlite3.Connection, name: str) -> Observation:
-        row = connection.execute(f"{_OBSERVED} WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            return Observation(name, Power.ABSENT)
-        down = {found[0] for found in connection.execute("SELECT member FROM member_down")}
-        return _observation(row, down)
-
-
-def _observation(row: Sequence[Any], down: set[str]) -> Observation:
-    name, member, power, private_ip, public_ip, booted_at, installation, rules, rescued, public_ipv6 = row
-    if member in down:
-        return Observation(name, Power.BROKEN, "simulated", member, private_ip)
-    booted = _instant(booted_at) if booted_at is not None else None
-    digest = of_plain(json.loads(rules)).digest() if rules else ""
-    return Observation(
-        name,
-        Power(power),
-        "simulated",
-        member,
-        private_ip,
-        booted,
-        public_ip,
-        installation,
-        digest,
-        rescued,
-        public_ipv6,
-    )
-
-
-def _ipv6(address: PublicAddress | None) -> str | None:
-    return (address.ipv6 or None) if address else None
-
-
-def _share(connection: sqlite3.Connection, address: PublicAddress | None) -> str:
-    """Its key, "" for none; how much it is, is for all of them from now on."""
-    if address is None or address.share is None:
-        return ""
-    connection.execute(
-        "INSERT OR REPLACE INTO share (name, mbps) VALUES (?, ?)", (address.share.key, address.share.mbps)
-    )
-    return address.share.key
-
-
-def _instant(wall_s: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(wall_s, dt.UTC)
-
-
-def _wall_s() -> float:
-    return clock.wall().timestamp()
-
-
-def _business_s() -> float:
-    return clock.now().timestamp()

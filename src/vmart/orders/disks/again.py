@@ -11,7 +11,8 @@ from typing import Any
 
 from django.utils.translation import gettext_noop
 
-from vmart.engines.contract import EngineError, MachineSpec, Snapshots
+from vmart.engines.contract import EngineError, MachineSpec
+from vmart.engines.optional import Snapshots
 from vmart.instances.models import Instance
 from vmart.orders.disks import of_snapshot
 from vmart.orders.models import EngineDrift

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.engines.contract import Disks, Engine
+from vmart.engines.contract import Engine
+from vmart.engines.optional import Disks
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
 from vmart.orders import errors, holds, machines, things

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from vmart.engines.contract import EngineError, HeldDisk, MachineSpec, Snapshots
+from vmart.engines.contract import EngineError, HeldDisk, MachineSpec
+from vmart.engines.optional import Snapshots
 from vmart.kernel.errors import Refused
 from vmart.kernel.text import sayable
 from vmart.orders import errors

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from django.db.models import QuerySet
 
-from vmart.engines.contract import Disks, EngineError
+from vmart.engines.contract import EngineError
+from vmart.engines.optional import Disks
 from vmart.instances.models import Instance
 from vmart.instances.models import State as MachineState
 from vmart.kernel.errors import InvalidParameter, MissingParameter

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vmart.engines.contract import Disks, Engine, EngineError, Volume
+from vmart.engines.contract import Engine, EngineError, Volume
+from vmart.engines.optional import Disks
 from vmart.kernel import db
 from vmart.storage.models import Disk, State
 

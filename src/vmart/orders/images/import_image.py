@@ -20,10 +20,11 @@ from django.db import transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Image, Zone
-from vmart.engines.contract import EngineError, Foreign, Images
+from vmart.engines.contract import EngineError, Foreign
 from vmart.engines.contract import OwnImage as Made
 from vmart.engines.foreign import kinds
 from vmart.engines.foreign.kinds import QCOW2, ROOTFS, Unfit
+from vmart.engines.optional import Images
 from vmart.events.actor import Actor
 from vmart.kernel import clock, db, outward
 from vmart.kernel.outward import FetchError

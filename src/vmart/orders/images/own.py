@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from django.db.models import QuerySet
 
 from vmart.catalog import shop
-from vmart.engines.contract import EngineError, Images
+from vmart.engines.contract import EngineError
+from vmart.engines.optional import Images
 from vmart.kernel.errors import InvalidParameter, InvalidValue, MissingParameter, Refused
 from vmart.kernel.text import is_one_line
 from vmart.orders import errors, things

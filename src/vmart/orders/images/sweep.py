@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Iterator
 
-from vmart.engines.contract import Engine, EngineError, Images, OwnImage
+from vmart.engines.contract import Engine, EngineError, OwnImage
+from vmart.engines.optional import Images
 from vmart.orders.disks.sweep import Found
 from vmart.storage.images import ImageState
 from vmart.storage.images import OwnImage as Row

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Iterator
 
-from vmart.engines.contract import Engine, EngineError, Snapshots
+from vmart.engines.contract import Engine, EngineError
+from vmart.engines.optional import Snapshots
 from vmart.kernel import db
 from vmart.orders.disks.sweep import Found
 from vmart.storage.models import Snapshot, SnapshotState

@@ -1,0 +1,54 @@
+"""YAML that is read with its comments and written as it was. Loaded with the first change of a catalog, not with the
+shop: few processes ever change one, and the library takes 1.5 MiB of each.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import LiteralScalarString
+
+__all__ = ["CommentedMap", "YAMLError", "writer", "written"]
+
+
+class _Exact(RoundTripRepresenter):
+    """Decimals as they are, without a float between."""
+
+
+def _decimal(representer: RoundTripRepresenter, value: Decimal) -> ScalarNode:
+    return representer.represent_scalar("tag:yaml.org,2002:float", format(value, "f"))
+
+
+def _instant(representer: RoundTripRepresenter, value: dt.datetime) -> ScalarNode:
+    text = value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return representer.represent_scalar("tag:yaml.org,2002:timestamp", text)
+
+
+_Exact.add_representer(Decimal, _decimal)
+_Exact.add_representer(dt.datetime, _instant)
+
+
+def writer() -> YAML:
+    yaml = YAML()
+    yaml.Representer = _Exact
+    yaml.preserve_quotes = True
+    yaml.width = 1_000_000  # no line is folded that was not
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def written(value: Any) -> Any:
+    """Mappings and lists as the writer takes them; a text of several lines as one."""
+    if isinstance(value, Mapping):
+        return CommentedMap({name: written(inner) for name, inner in value.items()})
+    if isinstance(value, list | tuple):
+        return [written(inner) for inner in value]
+    if isinstance(value, str) and "\n" in value:
+        return LiteralScalarString(value)
+    return value
