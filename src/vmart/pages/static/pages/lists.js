@@ -7,8 +7,7 @@ function counted() {
   if (!bar) return;
   const ticked = boxes().filter((box) => box.checked).length;
   bar.dataset.count = ticked;
-  const said = bar.querySelector(".count");
-  said.textContent = ticked ? `${said.dataset.some} ${ticked}` : said.dataset.none;
+  bar.querySelector(".number").textContent = ticked;
   const all = document.getElementById("pick-all");
   if (!all) return;
   all.checked = ticked > 0 && ticked === boxes().length;
