@@ -21,10 +21,12 @@ STRANGERS = [
 CUSTOMERS = [
     "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
-    "/overview/", "{order}",
-    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
+    "/overview/", "{order}", "/search/", "/search/?q=web", "/search/?q=nothing-is-called-so",
+    "/machines/", "/machines/?q=web&order=name", "{chosen}&act=end", "{chosen}&act=stop",
+    "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
     "{machine}rescue/", "{machine}leave-rescue/", "{machine}console/", "/console/",
     "{machine}network/", "{machine}host-name/", "{machine}monitoring/", "{machine}monitoring/?span=30d", "/alarms/",
+    "{alarm}",
     "{machine}bandwidth/",
     "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",
@@ -85,12 +87,13 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     expect(page.locator("text=ssh root@").first).to_be_visible()
     prepaid = page.locator("#progress table a").first.get_attribute("href") or ""
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
-    customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
+    chosen = f"/machines/chosen/?id={prepaid.split('/')[2]}&id={str(machine).split('/')[2]}&id=ins-00000000"
+    customer.places |= {"prepaid": prepaid, "renew": renew, "chosen": chosen}  # type: ignore[attr-defined]
     customer.places |= _disks(customer, machine)  # type: ignore[attr-defined]
     customer.places |= _image(customer, machine or "")  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer), "address": _address(customer), "package": _package(customer)}  # type: ignore[attr-defined]
-    customer.places |= {"policy": _policy(customer)}  # type: ignore[attr-defined]
+    customer.places |= {"policy": _policy(customer), "alarm": _alarm(customer)}  # type: ignore[attr-defined]
     _second_factor(customer)
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
@@ -115,6 +118,15 @@ def _second_factor(customer: Customer) -> None:
     page.fill("#id_code", shown_code(page.locator("#totp-secret").inner_text()))
     page.click("main .btn-primary")
     expect(page.locator("#recovery-codes")).to_be_visible()
+
+
+def _alarm(customer: Customer) -> str:
+    """Address of an alarm of all machines."""
+    page = customer.open("/alarms/")
+    page.fill("#name", "busy")
+    page.click("main form.card .btn-primary")
+    page.click("td.acts summary")
+    return str(page.locator("td.acts a.item").first.get_attribute("href"))
 
 
 def _disks(customer: Customer, machine: str | None) -> dict[str, str]:

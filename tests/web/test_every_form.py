@@ -27,7 +27,7 @@ from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.monitoring.models import Alarm
-from vmart.network.models import Package, Subnet, Vpc
+from vmart.network.models import Eip, Package, Subnet, Vpc
 from vmart.orders import placement_groups, sweep
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.orders.addresses.associate import associate
@@ -43,8 +43,8 @@ from vmart.worker.models import Operation
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
-    "home", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine", "machine_live",
-    "machine_monitoring",
+    "home", "search", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine",
+    "machine_live", "machine_monitoring",
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",
@@ -68,6 +68,7 @@ NO_ACCOUNTS = {
     "mfa_remove_webauthn", "mfa_login_webauthn", "mfa_reauthenticate_webauthn", "settings", "act_for",
     "seller_book_withdraw",  # no account's either: tests/backoffice/test_withdraw_book.py
     "seller_host",  # no account's: tests/backoffice/test_hosts.py
+    "list_filter_keep", "list_filter_remove", "list_columns",
     "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
     "seller_customer_note", "seller_note_strike",  # the seller's own: tests/backoffice/test_notes.py
     "seller_act_as_end",  # tests/web/test_on_behalf.py
@@ -231,6 +232,18 @@ class Sent:
             answer = self.buyer.post(reverse(name, args=[disk]), typed)
         return answer
 
+    def chosen(self, listing: str, act: str, public_id: str = "") -> HttpResponse:
+        """The act on what is ticked in the list: the machine, or one of the kind that is bought first."""
+        if listing == "addresses":
+            self.buy_address()
+            public_id = Eip.objects.get().public_id
+        elif not public_id:
+            self.of_snapshot() if listing == "snapshots" else self.of_disk()
+            work()
+            kind = Snapshot.objects if listing == "snapshots" else Disk.objects.exclude(state="")
+            public_id = kind.get().public_id
+        return self.buyer.post(f"/{listing}/chosen/", {"act": act, "id": public_id})
+
     def disk_prepaid(self) -> HttpResponse:
         """One that was charged by the hour is paid ahead."""
         self.of_disk()
@@ -264,7 +277,7 @@ class Sent:
         """An alarm is made on its page, then these forms of it are sent."""
         answer = self.buyer.post("/alarms/", ALARM)
         for name in acts:
-            answer = self.buyer.post(reverse(name, args=[Alarm.objects.get().public_id]), {})
+            answer = self.buyer.post(reverse(name, args=[Alarm.objects.get().public_id]), ALARM | {"name": "other"})
         return answer
 
     def of_image(self, *acts: tuple[str, dict[str, str]]) -> HttpResponse:
@@ -449,6 +462,10 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "machine_password", {"act": "have", "made_until": "2027-01-01T00:00:00Z"}
     ),
     ("machine_power", "RebootInstances"): lambda sent: sent.of_machine("machine_power", {}, act="reboot"),
+    ("machines_chosen", "StopInstances"): lambda sent: sent.chosen("machines", "stop", sent.machine),
+    ("disks_chosen", "TerminateDisks"): lambda sent: sent.chosen("disks", "end"),
+    ("snapshots_chosen", "DeleteSnapshots"): lambda sent: sent.chosen("snapshots", "delete"),
+    ("addresses_chosen", "ReleaseAddresses"): lambda sent: sent.chosen("addresses", "release"),
     ("machine_stop", "StopInstances"): lambda sent: sent.of_machine("machine_stop", {}),
     ("machine_end", "TerminateInstances"): lambda sent: sent.of_machine("machine_end", {}),
     ("machine_reset_password", "ResetInstancesPassword"): lambda sent: sent.of_machine(
@@ -499,6 +516,8 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         reverse("machines_renew_flag"), {"id": sent.machine, "flag": "NOTIFY_AND_AUTO_RENEW"}
     ),
     ("alarms", "CreateAlarm"): lambda sent: sent.of_alarm(),
+    ("alarm", "ModifyAlarm"): lambda sent: sent.of_alarm("alarm"),
+    ("alarm_switch", "DisableAlarm"): lambda sent: sent.of_alarm("alarm_switch"),
     ("alarm_delete", "DeleteAlarm"): lambda sent: sent.of_alarm("alarm_delete"),
     ("snapshot_policies", "CreateAutoSnapshotPolicy"): lambda sent: sent.of_policy(),
     ("snapshot_policy", "ModifyAutoSnapshotPolicyAttribute"): lambda sent: sent.of_policy(

@@ -152,6 +152,39 @@ class Member(models.Model):
         ]
 
 
+class KeptFilter(models.Model):
+    """How a user narrows a list of an account, under a name. ``query``: parameter of its address -> value."""
+
+    id: int
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="+")
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, related_name="+")
+    list_name = models.CharField(max_length=40)
+    name = models.CharField(max_length=60)
+    query = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "customers_kept_filter"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "account", "list_name", "name"], name="customers_kept_filter_name_once"
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="customers_kept_filter_name"),
+        ]
+
+
+class KeptColumns(models.Model):
+    """Columns that a user chose for a list, in all of his accounts."""
+
+    pk = models.CompositePrimaryKey("user_id", "list_name")
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="+")
+    list_name = models.CharField(max_length=40)
+    columns = models.JSONField()
+
+    class Meta:
+        db_table = "customers_kept_columns"
+
+
 class Invitation(models.Model):
     """A place in an account for whoever has an address, until it is taken, withdrawn or too old.
 

@@ -44,8 +44,8 @@ def _for_what(row: Posting, seller: bool) -> SafeString:
     return together(*parts)
 
 
-def activity(*, seller: bool, filters: Sequence[Filter] = ()) -> Table[Happened]:
-    """What happened in an account and who had it done; ``seller``: also which operator."""
+def activity(*, seller: bool, filters: Sequence[Filter] = (), name: str = "") -> Table[Happened]:
+    """What happened in an account and who had it done; ``seller``: also which operator. ``name``: as of a ``Table``."""
     return Table(
         (
             Column("time", _("Time"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
@@ -60,6 +60,7 @@ def activity(*, seller: bool, filters: Sequence[Filter] = ()) -> Table[Happened]
         ),
         empty=_("Nothing has happened yet."),
         filters=filters,
+        name=name,
     )
 
 

@@ -51,7 +51,7 @@ GROUPS = (
             Entry("templates", _("Launch templates"), "template", ("template",)),
             Entry("placement_groups", _("Placement groups"), "stack-2", ("placement_group",)),
             Entry("keys", _("SSH key pairs"), "key"),
-            Entry("alarms", _("Alarms"), "bell"),
+            Entry("alarms", _("Alarms"), "bell", ("alarm",)),
         ),
     ),
     Group(

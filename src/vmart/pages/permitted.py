@@ -34,7 +34,7 @@ NEEDS: dict[str, Needs] = {
     **_all(_LOOK, None, """
         overview orders order order_progress machines machine machine_live machine_another machine_monitoring disks
         images snapshots tags templates template addresses
-        packages quotas balance charges charges_csv charges_by_tag payment payment_state
+        search packages quotas balance charges charges_csv charges_by_tag payment payment_state
     """),
     # Looked at by everybody; what is sent changes something.
     **_all(_LOOK, _OPERATE, """
@@ -42,9 +42,12 @@ NEEDS: dict[str, Needs] = {
         disk snapshot image package address machine_keys machine_tags address_tags package_tags machine_groups
         security_group_rule alarms
     """),
+    # A user's own: how he wants lists.
+    **_all(_LOOK, _LOOK, "list_filter_keep list_filter_remove list_columns"),
     # Pages of one act.
     **_all(_OPERATE, _OPERATE, """
-        machine_console machine_console_ticket alarm_delete
+        machine_console machine_console_ticket alarm alarm_switch alarm_delete
+        machines_chosen disks_chosen snapshots_chosen addresses_chosen
         order_passwords machine_password machine_stop machine_end machine_planned_end machine_host_name
         machine_reset_password machine_network machine_rescue machine_leave_rescue machine_reinstall machine_power
         disk_attach disk_detach disk_end image_share image_unshare image_delete snapshot_policy_bind
