@@ -315,3 +315,21 @@ def test_a_fault_in_what_the_quick_form_hides_shows_it(window: Window) -> None:
     page = window().open("/buy/?quick=1&mbps=0")
     expect(page.locator("#mbps")).to_be_visible()
     expect(page.locator("#network-note .field-error")).to_have_text("Enter a number from 1 to 200.")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_another_tab_of_images_shows_them_and_keeps_what_is_chosen(window: Window, scripts: bool) -> None:
+    customer = window(java_script_enabled=scripts)
+    customer.sign_up()
+    page = customer.open("/buy/")
+    expect(page.locator(".images.public")).to_be_visible()
+    expect(page.locator(".images.own")).to_be_hidden()
+    page.click("label:has(#images-own)")
+    expect(page.locator("text=No image of your own is in this zone.")).to_be_visible()
+    expect(page.locator(".images.public")).to_be_hidden()
+    if scripts:
+        expect(page.locator("text=Chosen: Debian 12 64-bit")).to_be_visible()
+        page.wait_for_url("**images=own**")
+        expect(page.locator("#due")).to_have_text("¥67.00")
+        page.click("label:has(#images-public)")
+    expect(page.locator("#image-img-db12k7x4")).to_be_checked()

@@ -1,6 +1,9 @@
 """Given the pages of images, then one is made of a machine at a price, shared, bought from and deleted."""
 
+import re
+
 import pytest
+from django.test import Client
 
 from tests.orders.test_import_image import SHA256, server
 from tests.support.file_server import FileServer
@@ -171,3 +174,34 @@ def test_why_an_import_failed_is_said(visitor: Visitor, server: FileServer) -> N
 def test_where_no_zone_takes_any_the_page_says_so(visitor: Visitor) -> None:
     Zone.objects.update(capabilities={})
     assert "No zone takes images of your own at present." in visitor.get("/images/import/").content.decode()
+
+
+def test_whose_images_are_seen_stands_in_the_address(visitor: Visitor) -> None:
+    """Given an own and a shared image: each in its tab; the chosen one's tab is open unless another is looked at."""
+    own, friend = made(visitor, machine(visitor)), customer()
+    shared = made(friend, machine(friend), name="theirs")
+    friend.post(f"/images/{shared.public_id}/share/", {"account": str(visitor.account_id)})
+
+    def seen(by: Visitor, query: str = "") -> tuple[list[str], list[str]]:
+        page = by.get(f"/buy/?zone={ZONE}{query}", follow=True).content.decode()
+        return re.findall(r'name="images" id="images-(\w+)"', page), re.findall(
+            r'id="images-(\w+)" value="\w+" checked', page
+        )
+
+    assert seen(visitor) == (["public", "own", "shared"], ["public"])
+    assert seen(visitor, "&images=own")[1] == ["own"]
+    assert seen(visitor, f"&image={own.public_id}")[1] == ["own"]
+    assert seen(visitor, f"&image={shared.public_id}")[1] == ["shared"]
+    assert seen(visitor, f"&image={shared.public_id}&images=public")[1] == ["public"]
+    assert seen(visitor, "&images=nothing")[1] == ["public"]
+    page = visitor.get(f"/buy/?zone={ZONE}&image={shared.public_id}&images=own", follow=True).content.decode()
+    assert "Chosen: theirs" in page
+    assert "images=own" in page
+    assert "images=" not in visitor.get(f"/buy/?zone={ZONE}&images=public", follow=True).content.decode()
+    parts = {code: page.split(f'class="images {code}"')[1].split('class="images ')[0] for code in ("own", "shared")}
+    assert (own.public_id in parts["own"], shared.public_id in parts["own"]) == (True, False)
+    assert (own.public_id in parts["shared"], shared.public_id in parts["shared"]) == (False, True)
+    empty = visitor.get("/buy/?zone=ap-guangzhou-6", follow=True).content.decode()
+    assert "No image of your own is in this zone." in empty
+    assert "Nobody has shared an image with you in this zone." in empty
+    assert 'name="images"' not in Client().get("/buy/", follow=True).content.decode()

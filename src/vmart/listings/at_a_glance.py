@@ -117,7 +117,7 @@ SELECT kind, public_id, name, at FROM (
   SELECT 5, 'password', i.public_id, i.name, p.made_at
   FROM instances_sealed_password p JOIN instances_instance i ON i.id = p.instance_id
   WHERE i.account_id = %(account)s AND i.state <> 'GONE'
-) AS waiting ORDER BY place, at, public_id LIMIT %(limit)s
+) AS waiting ORDER BY place, at, name, public_id LIMIT %(limit)s
 """
 
 

@@ -24,7 +24,7 @@ Words = str | Promise
 
 # Classes of cells: to the right, digits of one width, amounts and numbers (both), ids and addresses, what people wrote
 # and no line may be too narrow for.
-RIGHT, NUM, FIGURE, MONO, FREE = "right", "num", "right num", "mono", "free"
+RIGHT, NUM, FIGURE, MONO, FREE, ON_SCREEN = "right", "num", "right num", "mono", "free", "screen-only"
 _LONGEST_WORD = 254
 
 
@@ -154,8 +154,8 @@ def _all(page_before: Callable[[str], Page[Row]]) -> Iterator[Row]:
 
 
 def _head_css(column: Column[Any]) -> str:
-    """A head stands over its figures; it has no digits of one width itself."""
-    return RIGHT if RIGHT in column.css.split() else ""
+    """A head stands over its figures, and goes where its cells do; it has no digits of one width itself."""
+    return next((css for css in (RIGHT, ON_SCREEN) if css in column.css.split()), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,12 @@ from vmart.web import typed_tags
 
 MODES = {"prepaid": PREPAID, "postpaid": POSTPAID_BY_HOUR, "spot": SPOTPAID}
 TYPES_SHOWN = ("family", "vcpu", "memory", "order")  # which rows of the type table, and in which order
+LOOKED_AT = (*TYPES_SHOWN, "images", "quick")  # how the form is looked at, and nothing of what is bought
+IMAGES_OF = ("public", "own", "shared")  # whose images are seen
 IN_ADDRESS = (
     "charge", "region", "zone", "type", "image", "disk", "disk_gib", "address", "internet", "mbps", "login", "name",
     "count", "months", "template", "template_version", "group", "subnet", "private_ip",
-    "ends_at", "tags", "max_price", "ipv6", *TYPES_SHOWN, "quick",
+    "ends_at", "tags", "max_price", "ipv6", *LOOKED_AT,
 )  # fmt: skip
 _NUMBERS = {"disk_gib": "", "mbps": "5", "count": "1", "months": "1"}
 _TEXT_MAX = 300
@@ -176,7 +178,7 @@ class Choice:
     @property
     def alone(self) -> str:
         """The query string without what is kept beside it, and in no mode of being looked at."""
-        return self._alone(dict.fromkeys((*TYPES_SHOWN, "quick"), ""))
+        return self._alone(dict.fromkeys(LOOKED_AT, ""))
 
     def _alone(self, other: Mapping[str, str]) -> str:
         shown = {**self.values, **other}
@@ -236,7 +238,14 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
     if mode == "spot" and values["max_price"] and not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,8})?", values["max_price"]):
         errors["max_price"] = _("Enter an amount, with at most 8 decimals.")
     values["quick"] = "1" if values["quick"] == "1" else ""
+    if values["images"] not in IMAGES_OF or values["images"] == images_of(image):
+        values["images"] = ""
     return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups, beside=typed.beside)
+
+
+def images_of(image: Chosen) -> str:
+    """Among whose images it is, one of ``IMAGES_OF``."""
+    return "shared" if image.shared_by else "own" if image.own else "public"
 
 
 def has_ipv6(zone: ZoneView, market: Market) -> bool:

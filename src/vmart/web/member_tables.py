@@ -50,7 +50,7 @@ API_KEYS: Table[ApiKey] = Table(
         ),
         Column(
             "from",
-            _("From"),
+            _("May come from"),
             lambda row: ", ".join(row.addresses) or _("everywhere"),
             lambda row: " ".join(row.addresses),
             css=FREE,

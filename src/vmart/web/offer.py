@@ -34,7 +34,18 @@ from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
 from vmart.web import fields, from_template, group_boxes, tray
-from vmart.web.choice import Choice, Typed, has_ipv6, in_stock, read, recommended, size_field, snapshot_field, zone_of
+from vmart.web.choice import (
+    Choice,
+    Typed,
+    has_ipv6,
+    images_of,
+    in_stock,
+    read,
+    recommended,
+    size_field,
+    snapshot_field,
+    zone_of,
+)
 from vmart.web.faults import Fault, faults
 from vmart.web.tray import Kept
 from vmart.web.type_table import FEW, TypeOption, TypeTable
@@ -48,6 +59,15 @@ class ImageOption:
     image: Chosen
     progress: ImageProgress | None
     chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTab:
+    """``code`` is one of ``choice.IMAGES_OF``."""
+
+    code: str
+    title: str
+    options: list[ImageOption]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +266,22 @@ class Offer:
         """Public ones on sale."""
         return self._options([Chosen(image) for image in self.shop.images.values() if not image.unavailable_en])
 
-    def own_images(self) -> list[ImageOption]:
-        """The account's own, and those shared with it, that lie in the zone."""
-        return self._options(self.own)
+    def image_tabs(self) -> list[ImageTab]:
+        """Public images, and for who has an account its own and those shared with it, that lie in the zone."""
+        own = [image for image in self.own if not image.shared_by]
+        shared = [image for image in self.own if image.shared_by]
+        tabs = [ImageTab("public", _("Public images"), self.images())]
+        if self.available_minor is not None:
+            tabs += [
+                ImageTab("own", _("Own images"), self._options(own)),
+                ImageTab("shared", _("Shared with you"), self._options(shared)),
+            ]
+        return tabs
+
+    @property
+    def images_of(self) -> str:
+        """Whose images are seen: the chosen one's, unless the buyer looks at others."""
+        return self.choice.values["images"] or images_of(self.choice.image)
 
     def _options(self, images: Sequence[Chosen]) -> list[ImageOption]:
         wanted = self.choice.image.public_id

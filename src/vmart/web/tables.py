@@ -25,7 +25,7 @@ from vmart.listings.views import EipView, SecurityGroupView, SnapshotView, Subne
 from vmart.orders.models import Line, Order
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
-from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table, Words
+from vmart.pages.table import FIGURE, FREE, MONO, NUM, ON_SCREEN, RIGHT, Column, Filter, Table, Words
 from vmart.pages.templatetags.shop import region_name, zone_name
 from vmart.payments.models import Payment
 from vmart.security.policies import Policy
@@ -282,7 +282,7 @@ ORDERED: Table[OrderLine] = Table(
         Column("public_ip", _("Public address"), _public_address, css=MONO),
         Column("private_ip", _("Private address"), lambda row: row.machine.private_ip, css=MONO),
         Column("login", _("How to log in"), _log_in),
-        Column("console", _("Console"), "web/parts/order_console.html"),
+        Column("console", _("Console"), "web/parts/order_console.html", css=ON_SCREEN),
         Column("state", _("State"), _ordered_state),
     ),
     empty="",
