@@ -223,7 +223,7 @@ def test_begin_act_and_end_stand_in_the_customers_audit_log() -> None:
     ]
     log = text_of(buyer.get("/activity/"))
     assert "Stop asked for the seller, on behalf" in log
-    assert f"The seller began to act on behalf of the customer {WHY['reason']} the seller" in log
+    assert f"Seller acts on behalf {WHY['reason']} the seller" in log
     assert admin.user.email not in log
     assert f"Stop asked for {admin.user.email} on behalf" in text_of(
         operator().get(f"/seller/customers/{buyer.account_id}/")
