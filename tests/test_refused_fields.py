@@ -39,6 +39,7 @@ ELSEWHERE = {
     "token": "the page of the top-up, above its form: nobody types a token",
     "payment_id": "a page that is not there",
     "member": "the page of the members, above its list",
+    "note": "the page of the customer, above its lists",
     "invitation": "the page of the members, above its list",
     "secret_id": "the page of the API keys, above its list",
     "account_id": "a page that is not there",

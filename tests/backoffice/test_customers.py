@@ -6,25 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 
 from tests.support.actors import SELLER
 from tests.support.at_once import at_once
+from tests.support.plans import MANY, read_whole
 from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, owe, pay, purses, wanted
 from tests.support.statements import statements
 from tests.support.written import nothing_written, refused
 from tests.web.visiting import Form, Visitor, customer, operator, text_of
 from vmart.config.reconcile import reconcile
 from vmart.customers import quotas
-from vmart.customers.models import Account, Member
+from vmart.customers.models import Account, Member, User
 from vmart.customers.quotas import own as own_quotas
 from vmart.events import actor
 from vmart.events.models import Event
+from vmart.kernel import clock, functions
 from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.ledger.models import ByHand, Transfer
 from vmart.ledger.queries import balance
 from vmart.listings import activity, customers
 from vmart.listings.paging import PAGE
+from vmart.network.models import Ipv6Address, PublicAddress
 from vmart.orders import errors, standing
 from vmart.orders.by_hand import Movement, amount_of, move
 from vmart.orders.purchase import purchase
@@ -249,6 +253,60 @@ def test_customers_are_found_by_address_number_and_machine() -> None:
     assert [row.machines for row in customers.page("ZOE@").rows] == [1]
     assert [row.id for row in customers.page(str(buyer.account_id)).rows] == [buyer.account_id]
     assert "No customer is called so." in text_of(seller.get("/seller/customers/?q=%00nobody%25"))
+
+
+def test_customers_are_found_by_the_beginnings_of_words_of_addresses_and_names() -> None:
+    """Of any member, not of the owner alone; the parts of an address are words."""
+    ada, zoe = open_purse("ada"), open_purse("zoe")
+    Account.objects.filter(pk=zoe).update(name="Northwind Trading, 北风贸易")
+    member = User.objects.create_user("Anna.Lee-Smith@mail.example.net", date_joined=clock.now())
+    Member.objects.create(account_id=zoe, user=member, role="viewer", joined_at=clock.now())
+    for word, found in {
+        "ada": [ada], "ADA@example.com": [ada], "ad": [ada], "example": [zoe, ada], "com exam": [zoe, ada],
+        "north": [zoe], "wind": [], "Trading north": [zoe], "北风": [zoe], "lee": [zoe], "anna.lee": [zoe],
+        "smith@mail": [zoe], "example.net": [zoe], "ada zoe": [], "%": [], "'": [], "a' | 'z": [], "&|!()": [],
+        "\\": [], "ada\0": [ada], f" {ada} ": [ada], "9" * 30: [], "-1": [], "0": [], "x" * 5000: [],
+    }.items():  # fmt: skip
+        assert [row.id for row in customers.page(word).rows] == found, word
+
+
+def test_customers_are_found_by_their_public_addresses() -> None:
+    account = open_purse("zoe", cash_minor=MONTHLY_MINOR)
+    held, free = PublicAddress.objects.filter(account_id=None).order_by("ip")[:2]
+    PublicAddress.objects.filter(pk=held.pk).update(account_id=account, instance_id=1, free_since=None)
+    Ipv6Address.objects.create(ip="2001:db8::7", instance_id=1, account_id=account, zone_id=held.zone_id)
+    assert [row.id for row in customers.page(held.ip).rows] == [account]
+    assert [row.id for row in customers.page("2001:DB8:0::7").rows] == [account]
+    for word in (free.ip, "203.0.113.256", "203.0.113", "::", "2001:db8::8", "1" * 46):
+        assert customers.page(word).rows == [], word
+
+
+def test_a_search_reads_no_table_of_many_customers_whole() -> None:
+    """Given thousands of customers, then what finds few of them, or none, passes over few rows."""
+    values = "'c' || n || '@many.example', '', false, '', true, '', '', now(), false"
+    rows = f"SELECT {values} FROM generate_series(1, {4 * MANY}) n"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO customers_user (email, password, is_staff, staff_role, is_active, language, time_zone,"
+            f" date_joined, is_superuser) {rows}"
+        )
+        cursor.execute(
+            "INSERT INTO customers_account (name, created_at, credit_limit_minor, quota_set, frozen_reason)"
+            " SELECT email, now(), 0, 'default', '' FROM customers_user"
+        )
+        cursor.execute(
+            "INSERT INTO customers_member (account_id, user_id, role, joined_at) SELECT a.id, u.id, 'owner', now()"
+            " FROM customers_user u JOIN customers_account a ON a.name = u.email"
+        )
+        cursor.execute(functions.resolve("SELECT fn.ledger_open(id) FROM customers_account"))
+        cursor.execute("ANALYZE customers_user, customers_account, customers_member, ledger_purses")
+    for word in ("c77", "c77@many.example", "nobody", "203.0.113.9", "77", "ins-00000000"):
+        found: list[int] = []
+        assert read_whole(lambda word=word, found=found: found.append(len(customers.page(word).rows))) == [], word
+    assert [row.email for row in customers.page("c7777").rows] == ["c7777@many.example"]
+    whole = customers.page("many", size=2 * customers.FOUND_MAX)
+    assert len(whole.rows) == customers.FOUND_MAX  # the newest thousand by address are those by name
+    assert whole.rows[0].email == f"c{4 * MANY}@many.example"
 
 
 def test_a_list_of_many_goes_a_page_at_a_time() -> None:
@@ -495,4 +553,4 @@ def test_one_customers_page_takes_as_few_statements_with_many_things() -> None:
         move(_movement(buyer.account_id, 100, key=f"k{number}"))
     with statements() as many:
         assert text_of(seller.get(_address(buyer))).count("ins-") == 10
-    assert len(many) <= len(few) + 2 <= 12  # one for the machines found, one for the reasons of what was moved by hand
+    assert len(many) <= len(few) + 2 <= 13  # one for the machines found, one for the reasons of what was moved by hand

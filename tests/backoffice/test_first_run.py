@@ -9,6 +9,7 @@ import pytest
 import yaml
 from django.http import HttpResponse
 
+from tests.support import actors
 from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
@@ -134,9 +135,9 @@ def test_steps_saved_at_once_are_all_kept(empty: Visitor) -> None:
     """Given two windows, when each saves or takes back a step at once, then none undoes the other's."""
     for number in range(10):
         said = {step: {"said": str(number)} for step in ("name", "place", "images", "terms")}
-        answers.keep("host", {"month": "1"})
-        deeds = [partial(answers.keep, step, fields) for step, fields in said.items()]
-        assert at_once(*deeds, lambda: answers.forget("host")) == [None] * 5
+        answers.keep("host", {"month": "1"}, actors.SELLER)
+        deeds = [partial(answers.keep, step, fields, actors.SELLER) for step, fields in said.items()]
+        assert at_once(*deeds, lambda: answers.forget("host", actors.SELLER)) == [None] * 5
         assert answers.kept() == said
 
 
@@ -300,7 +301,7 @@ def test_a_refused_test_order_can_be_placed_at_another_price(shop: Databases, te
     typed = {name: str(10 * old) for name, (path, old) in prices.priced(document).items() if name.endswith(".hour")}
     last = last_applied()
     found = prices.preview(typed, "2026-03-11T00:00", last.id)
-    prices.publish(found, based_on=last.id, by="seller")
+    prices.publish(found, based_on=last.id, by=actors.SELLER)
     test_clock.advance(hours=14)
     seller.post(f"{HERE}test/buy/", {"number": "0"})
     first, second = ByHand.objects.order_by("amount_minor")

@@ -8,12 +8,13 @@ from django.test import Client
 
 from tests.api.calling import send
 from tests.api.signing import environ, legacy_request, sdk_request
+from tests.support.actors import SELLER
 from tests.support.at_once import at_once
 from tests.support.database import DEMO_CATALOG, ROOT, Databases
 from tests.support.written import nothing_written, refused
 from tests.web.visiting import PASSWORD, customer, operator, text_of
 from vmart.api.wire.wsgi import api_application
-from vmart.backoffice import opening
+from vmart.backoffice import opening, staffing
 from vmart.backoffice.apply_catalog import applied, apply_file
 from vmart.catalog import shop as catalog
 from vmart.config import bring_up
@@ -81,13 +82,13 @@ def test_a_program_of_the_legacy_api_is_told_so_too() -> None:
 def test_it_opens_with_the_operator_when_the_catalog_is_there_already() -> None:
     apply_file(DEMO_CATALOG)
     assert not _is_open()
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     assert _is_open()
     assert Client().get("/buy/").status_code == 200
 
 
 def test_it_opens_with_the_catalog_when_the_operator_is_there_already() -> None:
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     assert not _is_open()
     apply_file(ROOT / "catalog" / "starter.yaml")
     assert _is_open()
@@ -96,9 +97,9 @@ def test_it_opens_with_the_catalog_when_the_operator_is_there_already() -> None:
 
 def test_it_stays_open_and_its_opening_is_written_once(test_clock: object) -> None:
     apply_file(DEMO_CATALOG)
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     at = Deployment.objects.get().opened_at
-    opening.add("other@example.org")
+    staffing.add("other@example.org", by=SELLER)
     assert Deployment.objects.get().opened_at == at is not None
 
 
@@ -178,10 +179,10 @@ def test_of_two_who_follow_the_link_at_once_one_is_the_first() -> None:
 def test_a_customer_may_become_an_operator_and_keeps_the_account_but_not_the_password() -> None:
     """Anybody may have signed up with the address: neither his password nor his session is an operator's."""
     apply_file(DEMO_CATALOG)
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     buyer = customer()
     assert buyer.get("/machines/").status_code == 200
-    added = opening.add(buyer.user.email.upper())
+    added = staffing.add(buyer.user.email.upper(), by=SELLER)
     assert (added.user.pk, added.new) == (buyer.user.pk, True)
     assert Member.objects.get(user=added.user).account_id == buyer.account_id
     assert not added.user.has_usable_password()
@@ -192,22 +193,22 @@ def test_a_customer_may_become_an_operator_and_keeps_the_account_but_not_the_pas
 
 def test_an_operator_who_is_added_again_keeps_the_password() -> None:
     user = operator().user
-    added = opening.add(user.email)
+    added = staffing.add(user.email, by=SELLER)
     assert (added.user.pk, added.new, added.user.check_password(PASSWORD)) == (user.pk, False, True)
 
 
 def test_one_without_a_password_gets_a_link_again() -> None:
-    assert opening.add("me@example.org").new is True
-    assert opening.add("me@example.org").new is True
+    assert staffing.add("me@example.org", by=SELLER).new is True
+    assert staffing.add("me@example.org", by=SELLER).new is True
     assert User.objects.count() == 1
 
 
 def test_a_closed_user_and_no_address_are_refused() -> None:
     User.objects.filter(pk=operator().user.pk).update(is_active=False)
     with refused(InvalidValue, field="email", match="has been closed"):
-        opening.add(User.objects.get().email)
+        staffing.add(User.objects.get().email, by=SELLER)
     with refused(InvalidValue, field="email", match="is no e-mail address"):
-        opening.add("me at home")
+        staffing.add("me at home", by=SELLER)
 
 
 # -- removing one --------------------------------------------------------------------------------------
@@ -216,24 +217,24 @@ def test_a_closed_user_and_no_address_are_refused() -> None:
 def test_one_who_is_removed_sees_no_seller_page_in_a_session_that_lasts() -> None:
     apply_file(DEMO_CATALOG)
     one, other = operator(), operator()
-    assert opening.remove(one.user.email.upper()).pk == one.user.pk
+    assert staffing.remove(one.user.email.upper(), by=SELLER).pk == one.user.pk
     assert (one.get("/seller/checklist/").status_code, other.get("/seller/checklist/").status_code) == (403, 200)
     with refused(InvalidValue, field="email", match="There is no operator"):
-        opening.remove(one.user.email)
+        staffing.remove(one.user.email, by=SELLER)
 
 
 def test_the_last_operator_is_not_removed_beside_a_closed_one_either() -> None:
     last, closed = operator().user, operator().user
     User.objects.filter(pk=closed.pk).update(is_active=False)
-    with refused(opening.LastOperator, match=f"^{last.email} is the last operator: add another one first"):
-        opening.remove(last.email)
-    opening.remove(closed.email)
+    with refused(staffing.LastOperator, match=f"^{last.email} is the last admin: make another one first"):
+        staffing.remove(last.email, by=SELLER)
+    staffing.remove(closed.email, by=SELLER)
     assert list(User.objects.filter(is_staff=True)) == [last]
 
 
 def test_of_two_who_remove_each_other_one_stays() -> None:
     one, other = operator().user.email, operator().user.email
-    outcomes = at_once(lambda: opening.remove(one), lambda: opening.remove(other))
+    outcomes = at_once(lambda: staffing.remove(one, by=SELLER), lambda: staffing.remove(other, by=SELLER))
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LastOperator", "User"]
     assert User.objects.filter(is_staff=True).count() == 1
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backoffice.test_own_shop import comments_of
+from tests.support.actors import SELLER
 from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG
@@ -158,12 +159,12 @@ class TestPrices:
         found = prices.preview({f"{M4}.month": "500"}, "2026-03-11T00:00", last.id)
 
         def edit() -> None:
-            prices.publish(found, based_on=last.id, by="seller")
+            prices.publish(found, based_on=last.id, by=SELLER)
 
         at_once(edit, *[lambda account=account: purchase(wanted(account, MONTHLY)) for account in accounts])  # type: ignore[misc]
         assert [order.total_minor for order in Order.objects.all()] == [MONTHLY_MINOR] * 4
         with pytest.raises(ChangedMeanwhile):
-            prices.publish(found, based_on=last.id, by="seller")
+            prices.publish(found, based_on=last.id, by=SELLER)
 
     def test_the_switch_stops_sales_in_one_zone_and_stands_in_the_file(self) -> None:
         seller, buyer = operator(), customer()

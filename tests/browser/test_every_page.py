@@ -21,10 +21,12 @@ STRANGERS = [
 CUSTOMERS = [
     "/buy/?charge=postpaid&internet=bandwidth&login=password", "/buy/?mbps=999&count=0&login=key",
     "/buy/?data_disk=CLOUD_SSD&data_gib=100&data_disk=CLOUD_PREMIUM&data_gib=5", "/orders/",
-    "/overview/", "{order}",
-    "/machines/", "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
+    "/overview/", "{order}", "/search/", "/search/?q=web", "/search/?q=nothing-is-called-so",
+    "/machines/", "/machines/?q=web&order=name", "{chosen}&act=end", "{chosen}&act=stop",
+    "{machine}", "{machine}stop/", "{machine}end/", "{machine}reset-password/", "{machine}reinstall/",
     "{machine}rescue/", "{machine}leave-rescue/", "{machine}console/", "/console/",
     "{machine}network/", "{machine}host-name/", "{machine}monitoring/", "{machine}monitoring/?span=30d", "/alarms/",
+    "{alarm}",
     "{machine}bandwidth/",
     "{machine}keys/",
     "{machine}type/", "{machine}disk/", "{machine}type/?type=S5.LARGE8", "{machine}prepay/", "{machine}planned-end/",
@@ -85,12 +87,13 @@ def signed_in(request: pytest.FixtureRequest, browser: Browser, running_shop: Ru
     expect(page.locator("text=ssh root@").first).to_be_visible()
     prepaid = page.locator("#progress table a").first.get_attribute("href") or ""
     renew = f"/machines/renew/?id={prepaid.split('/')[2]}"
-    customer.places |= {"prepaid": prepaid, "renew": renew}  # type: ignore[attr-defined]
+    chosen = f"/machines/chosen/?id={prepaid.split('/')[2]}&id={str(machine).split('/')[2]}&id=ins-00000000"
+    customer.places |= {"prepaid": prepaid, "renew": renew, "chosen": chosen}  # type: ignore[attr-defined]
     customer.places |= _disks(customer, machine)  # type: ignore[attr-defined]
     customer.places |= _image(customer, machine or "")  # type: ignore[attr-defined]
     customer.places |= _templates(customer)  # type: ignore[attr-defined]
     customer.places |= {"group": _group(customer), "address": _address(customer), "package": _package(customer)}  # type: ignore[attr-defined]
-    customer.places |= {"policy": _policy(customer)}  # type: ignore[attr-defined]
+    customer.places |= {"policy": _policy(customer), "alarm": _alarm(customer)}  # type: ignore[attr-defined]
     _second_factor(customer)
     customer.places |= _security_group(customer, machine or "")  # type: ignore[attr-defined]
     if request.param == "zh-CN":
@@ -115,6 +118,15 @@ def _second_factor(customer: Customer) -> None:
     page.fill("#id_code", shown_code(page.locator("#totp-secret").inner_text()))
     page.click("main .btn-primary")
     expect(page.locator("#recovery-codes")).to_be_visible()
+
+
+def _alarm(customer: Customer) -> str:
+    """Address of an alarm of all machines."""
+    page = customer.open("/alarms/")
+    page.fill("#name", "busy")
+    page.click("main form.card .btn-primary")
+    page.click("td.acts summary")
+    return str(page.locator("td.acts a.item").first.get_attribute("href"))
 
 
 def _disks(customer: Customer, machine: str | None) -> dict[str, str]:
@@ -319,6 +331,52 @@ def needed(running_shop: RunningShop) -> Iterator[str]:
         own.execute("DELETE FROM payments_unexplained WHERE provider = 'stripe'")
 
 
+def _noted(seller: Customer) -> str:
+    """The page of a customer with a long note, and one struck out."""
+    page = seller.open("/seller/customers/")
+    page.click("main tbody a >> nth=0")
+    page.wait_for_selector("#notes")
+    for text in ("Calls at noon.\n" + "A word as long as it may be " + "x" * 200, "Pays late."):
+        page.fill("#note-text", text)
+        page.click("#notes .card-body .btn")
+        expect(page.locator("#notes td", has_text=text.partition("\n")[0]).first).to_be_visible()
+    page.click("#notes td .btn >> nth=0")
+    expect(page.locator("#notes s").first).to_be_visible()
+    return page.url.removeprefix(seller.url)
+
+
+def _staff(seller: Customer) -> str:
+    """The page of one of the staff."""
+    return seller.open("/seller/staff/").locator("#staff a.btn").first.get_attribute("href") or ""
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_pages_on_behalf_of_a_customer(
+    window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str
+) -> None:
+    """Each has the banner, what is refused too; the button ends it, by keyboard alone."""
+    seller = window(locale=locale, color_scheme=THEMES[locale])
+    seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
+    seller.page.wait_for_url("**/seller/")
+    page = seller.open("/seller/customers/")
+    page.click("main tbody a >> nth=0")
+    page.fill("#act-as-reason", "Ticket 7: the machine does not answer")
+    page.press("#act-as-reason", "Enter")
+    page.wait_for_url("**/overview/")
+    for address in ("/overview/", "/machines/", "/buy/", "/members/", "/seller/"):
+        page = seller.open(address)
+        expect(page.locator(".behalf")).to_be_visible()
+        for width in (1440, 768, 360):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+        assert _faults(page, axe) == []
+    page.set_viewport_size({"width": 1440, "height": 844})
+    page.focus(".behalf button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/seller/customers/*/")
+    expect(page.locator(".behalf")).to_have_count(0)
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_sellers_pages(
     window: Callable[..., Customer], running_shop: RunningShop, axe: str, locale: str, needed: str
@@ -327,8 +385,19 @@ def test_the_sellers_pages(
     seller.sign_in(running_shop.ready["operator"]["email"], running_shop.ready["operator"]["password"])
     seller.page.wait_for_url("**/seller/")
     assert seller.page.evaluate("document.documentElement.lang") == LOCALES[locale]
-    for address in ("/seller/", "/seller/deliveries/", f"/seller/zones/{needed}/", "/seller/catalog/",
-                    "/seller/catalog/prices/", "/seller/shop/", "/seller/first-run/test/"):  # fmt: skip
+    of_customer = _noted(seller)
+    buyer = window()
+    buyer.sign_up()
+    buyer.top_up("500")
+    order = f"/seller{buyer.buy('?name=sold').url.removeprefix(buyer.url)}"
+    for _ in range(60):
+        if seller.open(order).locator("a[href$='/refund/']").count():
+            break
+        seller.page.wait_for_timeout(500)
+    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/",
+                    f"/seller/zones/{needed}/", "/seller/catalog/", "/seller/catalog/prices/", "/seller/shop/",
+                    "/seller/first-run/test/", "/seller/customers/", of_customer, "/seller/staff/",
+                    _staff(seller)):  # fmt: skip
         page = seller.open(address)
         acts = page.locator("form[action*='ins-browser1'], a.btn[href*='ins-browser1']")
         assert acts.count() == (3 if address == "/seller/" else 0)

@@ -47,7 +47,7 @@ def test_several_from_the_list(window: Window) -> None:
     page = customer.open("/machines/")
     for box in page.locator("input[name=id]").all():
         box.check()
-    page.click("#renew-chosen")
+    page.click("#chosen button[formaction='/machines/renew/']")
     expect(page.locator("#due")).to_have_text("¥134.00")
     page.click("#renew")
     page.wait_for_url("**/orders/*/")

@@ -9,12 +9,14 @@ import yaml
 from allauth.mfa.models import Authenticator
 from click.testing import CliRunner, Result
 
+from tests.support.actors import SELLER
 from tests.support.database import DEMO_CATALOG, ROOT
-from tests.support.shopper import HOURLY, MONTHLY_MINOR, open_purse, wanted
+from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted
 from tests.support.written import nothing_written
-from vmart.backoffice import opening
+from vmart.backoffice import staffing
 from vmart.backoffice.apply_catalog import apply_file
 from vmart.catalog.models import Applied, Zone
+from vmart.config import business_time
 from vmart.config.cli import main
 from vmart.config.commands.output import plain, table
 from vmart.config.status import show_status
@@ -27,7 +29,7 @@ from vmart.ledger.models import ByHand
 from vmart.ledger.queries import balance
 from vmart.listings.attention import Summary
 from vmart.listings.paging import PAGE
-from vmart.orders.models import EngineDrift
+from vmart.orders.models import EngineDrift, Order
 from vmart.orders.purchase import purchase
 from vmart.placement.models import Host
 from vmart.settlement.models import Stuck
@@ -53,9 +55,9 @@ def test_an_operator_is_added_with_a_link_and_listed(shop: object) -> None:
     user = User.objects.get()
     assert (user.is_staff, user.has_usable_password()) == (True, False)
     assert json.loads(done("operator", "list", "-o", "json")) == [
-        {"email": "me@example.org", "active": True, "last_login": None}
+        {"email": "me@example.org", "role": "admin", "active": True, "last_login": None}
     ]
-    assert done("operator", "list").splitlines()[1].split() == ["me@example.org", "yes", "-"]
+    assert done("operator", "list").splitlines()[1].split() == ["me@example.org", "admin", "yes", "-"]
 
 
 def test_an_operator_is_removed_but_not_the_last_one(shop: object) -> None:
@@ -64,12 +66,33 @@ def test_an_operator_is_removed_but_not_the_last_one(shop: object) -> None:
     assert done("operator", "remove", "me@example.org") == "me@example.org is no operator any more\n"
     with nothing_written():
         last = vmart("operator", "remove", "you@example.org")
-    said = "vmart: you@example.org is the last operator: add another one first.\n"
+    said = "vmart: you@example.org is the last admin: make another one first.\n"
     assert (last.exit_code, last.stderr) == (3, said)
 
 
+def test_an_operator_has_a_role_and_changes_it(shop: object) -> None:
+    done("operator", "add", "me@example.org")
+    done("operator", "add", "you@example.org", "--role", "support")
+    assert done("operator", "role", "YOU@example.org", "finance") == "you@example.org is finance\n"
+    link = done("operator", "add", "you@example.org")  # no password yet: a link once more, and the role stays
+    assert link.startswith("/accounts/password/reset/key/")
+    assert User.objects.get(email="you@example.org").staff_role == "finance"
+    told = [(row["email"], row["before"], row["role"]) for row in json.loads(done("operator", "changes", "-o", "json"))]
+    assert told == [
+        ("you@example.org", "support", "finance"), ("you@example.org", "", "support"), ("me@example.org", "", "admin"),
+    ]  # fmt: skip
+    with nothing_written():
+        last, none, nobody = (
+            vmart("operator", "role", *words)
+            for words in (("me@example.org", "support"), ("me@example.org", "owner"), ("no@example.org", "admin"))
+        )
+    assert (last.exit_code, last.stderr) == (3, "vmart: me@example.org is the last admin: make another one first.\n")
+    assert (none.exit_code, "'owner' is not one of" in none.stderr) == (2, True)
+    assert (nobody.exit_code, nobody.stderr) == (3, "vmart: There is no operator no@example.org.\n")
+
+
 def test_whoever_has_lost_the_second_factor_signs_in_by_the_password_alone(shop: object) -> None:
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     user = User.objects.get()
     for kind in (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES):
         Authenticator.objects.create(user=user, type=kind, data={})
@@ -250,7 +273,7 @@ def test_a_table_has_a_head_and_columns_as_wide_as_they_must_be() -> None:
 
 
 def test_the_checklist_is_in_doctor_too(shop: object) -> None:
-    opening.add("me@example.org")
+    staffing.add("me@example.org", by=SELLER)
     findings = {row["name"]: row for row in json.loads(vmart("doctor", "-o", "json").output)}
     assert findings["first sale, operator"] == {
         "name": "first sale, operator", "well": True, "text": "1 may see these pages.",
@@ -403,3 +426,75 @@ def test_a_spot_machine_is_taken_back_by_hand(shop: object) -> None:
     assert Instance.objects.get().reclaim_at is not None
     assert Event.objects.get(kind="reclaim_announced").actor["via"] == "command"
     assert vmart("spot", "reclaim", name).exit_code == 3
+
+
+# -- orders ------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_found_refunded_and_told(shop: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(business_time, "install", lambda: None)  # within the term that was paid
+    machine = buy_running(open_purse("anna", cash_minor=50_000), MONTHLY)
+    (row,) = json.loads(done("order", "list", "--search", "anna", "-o", "json"))
+    number = str(row["order"])
+    assert (row["of"], row["paid"], row["state"]) == (machine.public_id, "132.50", "delivered")
+    with nothing_written():
+        asked = CliRunner().invoke(main, ["order", "refund", number, "10", "--stays", "--reason", "slow"], input="n\n")
+        assert (asked.exit_code, "10.00 to cash, 0.00 to gift" in asked.stdout) == (1, True)
+        assert "stays until the term that was paid ends" in asked.stdout
+    given = ("order", "refund", number, "10", "--stays", "--reason", "slow", "--key", "a", "--yes")
+    assert done(*given) == "given back: 10.00\n"
+    with nothing_written():
+        assert done(*given) == "this was done before, and nothing has changed\n"
+    agreed = CliRunner().invoke(main, ["order", "refund", number, "all", "--ends", "--reason", "gone"], input="y\n")
+    assert (agreed.exit_code, agreed.stdout.splitlines()[-1]) == (0, "given back: 122.50")
+    told = json.loads(done("order", "show", number, "-o", "json"))
+    assert (told["state"], told["given_back"], told["left"]) == ("refunded", "132.50", "0.00")
+    assert sorted((one["cash"], one["ended"], one["reason"]) for one in told["refunds"]) == [
+        ("10.00", False, "slow"), ("122.50", True, "gone"),
+    ]  # fmt: skip
+
+
+def test_an_order_is_voided_by_command(shop: object) -> None:
+    account = open_purse("anna", cash_minor=50_000)
+    purchase(wanted(account))
+    number = str(Order.objects.get().id)
+    said = done("order", "void", number, "--reason", "twice")
+    assert said == "voided; not delivered any more: 1, free again: 132.50\n"
+    assert done("order", "void", number, "--reason", "twice") == "it is so already\n"
+    assert balance(account).available_minor == 50_000
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["show", "999999"], 3, "there is no order 999999"),
+        (["show", "-1"], 2, ""),
+        (["show", "9" * 30], 3, "there is no order"),
+        (["refund", "999999", "1", "--stays", "--reason", "x", "--yes"], 3, "There is no order 999999."),
+        (["refund", "1", "1", "--reason", "x", "--yes"], 2, "--stays or --ends"),
+        (["refund", "1", "1.001", "--stays", "--reason", "x", "--yes"], 3, "at most 2 decimals"),
+        (["refund", "1", "1", "--stays", "--reason", " ", "--yes"], 3, "A reason is one line"),
+        (["void", "999999", "--reason", "x"], 3, "There is no order 999999."),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_refused_in_a_sentence(
+    shop: object, words: list[str], code: int, says: str
+) -> None:
+    with nothing_written():
+        result = vmart("order", *words)
+    assert (result.exit_code, says in result.stderr) == (code, True), result.output
+
+
+# -- hosts -------------------------------------------------------------------------------------------
+
+
+def test_a_host_is_drained_listed_and_undone(shop: object) -> None:
+    assert done("placement", "drain", "ap-guangzhou-4", "gz4-a") == "drained\n"
+    assert done("placement", "drain", "ap-guangzhou-4", "gz4-a") == "it is so already\n"
+    listed = json.loads(done("placement", "hosts", "--zone", "ap-guangzhou-4", "-o", "json"))
+    assert {one["host"]: one["state"] for one in listed}["gz4-a"] == "drained"
+    assert {one["state"] for one in listed if one["host"] != "gz4-a"} <= {"on"}
+    assert done("placement", "drain", "ap-guangzhou-4", "gz4-a", "--undo") == "takes machines again\n"
+    with nothing_written():
+        nobody = vmart("placement", "drain", "ap-guangzhou-4", "nobody")
+    assert (nobody.exit_code, nobody.stderr) == (3, "vmart: There is no host nobody in ap-guangzhou-4.\n")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from django.db import connection
 
-from tests.support.actors import by
+from tests.support.actors import SELLER, by
 from tests.support.business_clock import BusinessClock
 from tests.support.plans import read_whole
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse, wanted, work
@@ -155,7 +155,7 @@ def card_message(hands: Hands) -> Iterator[Line]:
         "stripe: succeeded, 5000 CNY: no payment here has this number. Compare it with the provider's own list; credit"
         " the customer by hand where the money is his. Then mark it as seen.",
     )  # fmt: skip
-    assert unexplained.dismiss(row.id)
+    assert unexplained.dismiss(row.id, SELLER)
 
 
 def deliveries_failed(hands: Hands) -> Iterator[Line]:

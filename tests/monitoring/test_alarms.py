@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from tests.monitoring.walking import walk
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
 from tests.support.mail_sink import Sink, mail_sink
+from tests.support.plans import read_whole
 from tests.support.quotas import one as quota
 from tests.support.shopper import HOURLY, ZONE, buy_running, open_purse
 from tests.support.written import nothing_written
@@ -317,6 +319,100 @@ def test_a_rule_that_is_deleted_takes_all_with_it(
     assert not (Alarm.objects.exists() or AlarmState.objects.exists() or AlarmNotice.objects.exists())
     kinds = Event.objects.filter(subject_kind="alarm").order_by("id").values_list("kind", flat=True)
     assert list(kinds) == ["CreateAlarm", "DeleteAlarm"]
+
+
+def _kinds() -> list[str]:
+    return list(Event.objects.filter(subject_kind="alarm").order_by("id").values_list("kind", flat=True))
+
+
+def test_another_rule_begins_anew_and_another_name_does_not(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock
+) -> None:
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, minutes=1))
+    world.use(machine.public_id, cpu_percent=90)
+    walk(test_clock, 2)
+    assert (_state(alarm, machine), _notices()) == ("ALARM", ["ALARM"])
+    named = dataclasses.replace(BUSY, minutes=1, name="very busy", language="zh-hans")
+    alarms.change(by(account), alarm.public_id, named)
+    alarm.refresh_from_db()
+    assert (alarm.name, alarm.language) == ("very busy", "zh-hans")
+    assert (_state(alarm, machine), _notices()) == ("ALARM", ["ALARM"])
+    alarms.change(by(account), alarm.public_id, dataclasses.replace(named, threshold=95.0))
+    assert (_state(alarm, machine), _notices()) == (None, [])  # what waited speaks of a rule that is no more
+    walk(test_clock, 2)
+    assert (_state(alarm, machine), _notices()) == ("OK", [])  # and the old one is not told to have ended
+    wanted = Wanted("less", "memory_percent", "<=", 50.5, 1, (machine.public_id,))
+    alarms.change(by(account), alarm.public_id, wanted)
+    alarm.refresh_from_db()
+    assert (alarm.metric, alarm.comparison, alarm.threshold, alarm.minutes, alarm.instance_ids, alarm.tag_key) == (
+        "memory_percent", "<=", 50.5, 1, [machine.public_id], "",
+    )  # fmt: skip
+    alarms.change(by(account), alarm.public_id, wanted)  # the same again
+    assert _kinds() == ["CreateAlarm", "ModifyAlarm", "ModifyAlarm", "ModifyAlarm"]
+
+
+def test_a_mail_that_has_begun_to_leave_stays_written_down(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock
+) -> None:
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, minutes=1))
+    world.use(machine.public_id, cpu_percent=90)
+    walk(test_clock, 2)
+    AlarmNotice.objects.update(begun_at=test_clock.at)
+    alarms.change(by(account), alarm.public_id, dataclasses.replace(BUSY, minutes=2))
+    assert _notices() == ["ALARM"]
+
+
+def test_one_that_is_off_watches_nothing_and_is_not_told_to_end(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock
+) -> None:
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, minutes=1))
+    world.use(machine.public_id, cpu_percent=90)
+    walk(test_clock, 2)
+    AlarmNotice.objects.update(begun_at=test_clock.at, told_at=test_clock.at)
+    for _ in range(2):
+        alarms.switch(by(account), alarm.public_id, on=False)
+    walk(test_clock, 3)
+    assert (_state(alarm, machine), _notices()) == (None, ["ALARM"])
+    alarms.switch(by(account), alarm.public_id, on=True)
+    walk(test_clock, 2)
+    assert (_state(alarm, machine), _notices()) == ("ALARM", ["ALARM", "ALARM"])
+    assert _kinds() == ["CreateAlarm", "DisableAlarm", "EnableAlarm"]
+
+
+def test_a_machine_that_is_gone_may_stay_in_a_rule_but_comes_into_none(account: int, machine: Instance) -> None:
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, instance_ids=(machine.public_id,)))
+    Instance.objects.update(state="GONE", gone_at=machine.created_at)
+    still = dataclasses.replace(BUSY, minutes=7, instance_ids=(machine.public_id,))
+    alarms.change(by(account), alarm.public_id, still)
+    assert Alarm.objects.get().minutes == 7
+    alarms.change(by(account), alarm.public_id, BUSY)
+    with nothing_written(), pytest.raises(Refused) as refused:
+        alarms.change(by(account), alarm.public_id, still)
+    assert refused.value.field == "instance_ids"
+
+
+def test_what_is_anothers_is_neither_changed_nor_switched(account: int) -> None:
+    alarm, other = alarms.create(by(account), BUSY), open_purse("other")
+    with nothing_written():
+        with pytest.raises(UnknownAlarm):
+            alarms.change(by(other), alarm.public_id, dataclasses.replace(BUSY, name="mine"))
+        with pytest.raises(UnknownAlarm):
+            alarms.switch(by(other), alarm.public_id, on=False)
+
+
+def test_of_many_notices_those_of_the_last_hour_are_read_alone(account: int, machine: Instance) -> None:
+    """By their time: a week of them lies there, and somebody looks every few seconds."""
+    alarm, now = alarms.create(by(account), BUSY), machine.created_at
+    db.rows(
+        "INSERT INTO monitoring_alarm_notice (alarm_id, instance_id, state, at, attempts) SELECT %s, %s, 'ALARM',"
+        " %s::timestamptz - n * interval '1 minute', 0 FROM generate_series(1, 10000) AS n RETURNING id",
+        alarm.id, machine.id, now,
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE monitoring_alarm_notice")
+    due = read_whole(lambda: db.rows(mails._NEXT, now - dt.timedelta(hours=1), 5, now, 20))
+    old = read_whole(lambda: AlarmNotice.objects.filter(at__lt=now - dt.timedelta(days=6.9)).count())
+    assert (due, old) == ([], [])
 
 
 def test_an_account_has_as_many_as_its_quota_says(account: int) -> None:

@@ -203,7 +203,7 @@ def test_the_database_knows_the_roles(subtests: pytest.Subtests) -> None:
         with subtests.test(model=model.__name__):
             checks = {constraint.name for constraint in model._meta.constraints}
             assert any(name.endswith("_role") for name in checks)
-    assert db.rows("SELECT fn.customers_permits(%s, 0, '{owner}') AS it", account_id) == [{"it": False}]
+    assert db.rows("SELECT fn.customers_permits(%s, 0, 0, '{owner}') AS it", account_id) == [{"it": False}]
 
 
 def test_keys_are_counted_by_member() -> None:

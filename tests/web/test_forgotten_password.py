@@ -10,7 +10,7 @@ from tests.support.mail_sink import Sink, link
 from tests.support.written import nothing_written
 from tests.web.visiting import PASSWORD, customer, text_of
 from vmart.customers.models import User
-from vmart.web.signing_in import reset_path
+from vmart.pages import reset_link
 
 RESET = "/accounts/password/reset/"
 NEW = "another-Long-passphrase-5"
@@ -101,7 +101,7 @@ def test_asking_is_throttled_for_an_address(sink: Sink) -> None:
 def test_a_refused_new_password_changes_nothing(wrong: dict[str, str]) -> None:
     user = customer().user
     visitor = Client()
-    assert "Choose a new password" in _choose(visitor, reset_path(user), **wrong)
+    assert "Choose a new password" in _choose(visitor, reset_link.path(user), **wrong)
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
 
@@ -121,6 +121,6 @@ def test_a_shop_without_mail_says_who_helps_and_a_link_of_the_sellers_works() ->
     for page in (Client().get(RESET), Client().post(RESET, {"email": visitor.user.email})):
         assert page.status_code == 200
         assert "This shop sends no mail. Ask the seller for a link" in text_of(page)
-    assert "Whoever was signed in" in _choose(Client(), reset_path(visitor.user))
+    assert "Whoever was signed in" in _choose(Client(), reset_link.path(visitor.user))
     visitor.user.refresh_from_db()
     assert visitor.user.check_password(NEW)

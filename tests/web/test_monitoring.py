@@ -190,3 +190,35 @@ def test_pages_ask_as_little_for_5000_machines_as_for_one(visitor: Visitor, test
         with statements() as made:
             visitor.get(address)
         assert len(made) == count <= 5
+
+
+def test_an_alarm_is_changed_and_switched_on_its_page(visitor: Visitor) -> None:
+    visitor.post("/alarms/", ALARM | {"metric": "sent_bytes", "threshold": "12.5", "tag": "role=web"})
+    made = Alarm.objects.get()
+    page = visitor.get(f"/alarms/{made.public_id}/").content.decode()
+    for typed in ('value="busy"', 'value="12.5"', 'value="1"', 'value="role=web"', 'value="sent_bytes" selected'):
+        assert typed in page, typed
+    answer = visitor.post(f"/alarms/{made.public_id}/", ALARM | {"name": "full", "threshold": "70", "minutes": "9"})
+    assert answer["Location"] == "/alarms/"
+    made.refresh_from_db()
+    assert (made.name, made.metric, made.threshold, made.minutes, made.tag_key) == ("full", "cpu_percent", 70, 9, "")
+    wrong = visitor.post(f"/alarms/{made.public_id}/", ALARM | {"minutes": "99"})
+    assert (wrong.status_code, "It is 1 to 60 minutes." in _text(wrong)) == (422, True)
+    assert Alarm.objects.get().minutes == 9
+    for _ in range(2):
+        assert visitor.post(f"/alarms/{made.public_id}/switch/?on=0")["Location"] == "/alarms/"
+        assert not Alarm.objects.get().enabled
+    assert "Off" in _text(visitor.get("/alarms/"))
+    assert "It is off: it watches nothing, and nothing of it is told." in _text(
+        visitor.get(f"/alarms/{made.public_id}/")
+    )
+    visitor.post(f"/alarms/{made.public_id}/switch/", {"on": "1"})
+    assert Alarm.objects.get().enabled
+
+
+def test_alarms_as_a_file(visitor: Visitor) -> None:
+    visitor.post("/alarms/", ALARM | {"tag": "role=web"})
+    file = b"".join(visitor.get("/alarms/?as=csv").streaming_content)  # type: ignore[attr-defined]
+    head, line = file.decode("utf-8-sig").splitlines()
+    assert head == "id,name,rule,machines,state,alarming_at,since"
+    assert line == f"{Alarm.objects.get().public_id},busy,CPU > 80 % for 1 min,role=web,NO_DATA,0,"

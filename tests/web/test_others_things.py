@@ -17,7 +17,7 @@ from tests.support.actors import by
 from tests.support.written import nothing_written
 from tests.web.second_factor import show_again, stored_passkey
 from tests.web.visiting import ZONE, Visitor, customer, operator, order_id_of, text_of, work
-from vmart.customers import api_keys, invitations
+from vmart.customers import api_keys, invitations, kept_lists
 from vmart.customers.invitations import Made
 from vmart.customers.models import Account
 from vmart.instances.models import Instance
@@ -73,10 +73,12 @@ class Things:
     member: int = 900_000_007
     invitation: int = 900_000_008
     api_key: int = 900_000_009
+    kept_filter: int = 900_000_010
 
 
 Arguments = Callable[[Things], dict[str, Any]]
 ORDERS: list[Arguments] = [lambda has: {"order_id": has.unpaid}, lambda has: {"order_id": has.paid}]
+SOLD: list[Arguments] = [lambda has: {"number": has.unpaid}, lambda has: {"number": has.paid}]
 MACHINE: list[Arguments] = [lambda has: {"public_id": has.machine}]
 CUSTOMER: list[Arguments] = [lambda has: {"number": has.account}]
 TEMPLATE: list[Arguments] = [lambda has: {"public_id": has.template}]
@@ -85,6 +87,7 @@ SECURITY_GROUP: list[Arguments] = [lambda has: {"public_id": has.security_group}
 DISK: list[Arguments] = [lambda has: {"public_id": has.disk}]
 SNAPSHOT: list[Arguments] = [lambda has: {"public_id": has.snapshot}]
 POLICY: list[Arguments] = [lambda has: {"public_id": has.policy}]
+ALARM: list[Arguments] = [lambda has: {"public_id": has.alarm}]
 IMAGE: list[Arguments] = [lambda has: {"public_id": has.image}]
 PACKAGE: list[Arguments] = [lambda has: {"public_id": has.package}]
 ADDRESS: list[Arguments] = [lambda has: {"public_id": has.eip}]
@@ -98,7 +101,7 @@ NAMED: dict[str, list[Arguments]] = {
     "machine": MACHINE,
     "machine_live": MACHINE,
     "machine_monitoring": MACHINE,
-    "alarm_delete": [lambda has: {"public_id": has.alarm}],
+    **dict.fromkeys(["alarm", "alarm_switch", "alarm_delete"], ALARM),
     "machine_another": MACHINE,
     "machine_stop": MACHINE,
     "machine_bandwidth": MACHINE,
@@ -168,8 +171,16 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_customer_money": CUSTOMER,
     "seller_customer_freeze": CUSTOMER,
     "seller_customer_quotas": CUSTOMER,
+    "seller_customer_note": CUSTOMER,
+    "seller_note_strike": [lambda has: {"number": has.account, "note": has.operation}],
+    "seller_act_as": CUSTOMER,
+    **dict.fromkeys(["seller_order", "seller_order_refund", "seller_order_void"], SOLD),
+    "seller_book_withdraw": [lambda has: {"version": has.operation}],
+    "seller_host": [lambda has: {"code": has.zone}],
     "seller_zone": [lambda has: {"code": has.zone}],
-    "seller_lost": [lambda has, act=act: {"public_id": has.machine, "act": act} for act in ("refund", "end")],
+    "seller_lost_refund": MACHINE,
+    "seller_lost_end": MACHINE,
+    "seller_staff_member": [lambda has: {"number": has.member}],
     "brand_style": [lambda _: {"kept": "0" * 16}],
     "brand_logo": [lambda _: {"kept": "0" * 16}],
     "brand_icon": [lambda _: {"kept": "0" * 16}],
@@ -180,6 +191,7 @@ NAMED: dict[str, list[Arguments]] = {
     "member": [lambda has: {"user_id": has.member}],
     "invitation": [lambda has: {"number": has.invitation}],
     "api_key": [lambda has: {"number": has.api_key}],
+    "list_filter_remove": [lambda has: {"number": has.kept_filter}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
 ONE_ADDRESS = NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)
@@ -241,6 +253,12 @@ def own_invitation(visitor: Visitor) -> Made:
     return invitations.invite(actor, "somebody@example.net", "viewer", days=7, mailed=True)
 
 
+def own_filter(visitor: Visitor) -> int:
+    """A filter that he keeps of the machines."""
+    kept_lists.keep(visitor.user.pk, visitor.account_id, "machines", "mine", {"q": "web"})
+    return kept_lists.of(visitor.user.pk, visitor.account_id, "machines").filters[0].number
+
+
 def own_package(visitor: Visitor) -> str:
     """A bandwidth package."""
     zones.check(ZONE)
@@ -281,6 +299,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> tuple[Visitor, Things]:
         passkey=stored_passkey(visitor).pk,
         member=visitor.user.pk,
         invitation=own_invitation(visitor).invitation.pk,
+        kept_filter=own_filter(visitor),
         api_key=api_keys.create(by(visitor.account_id), Account.objects.get(id=visitor.account_id), visitor.user)[0].pk,
         eip=allocate(by(visitor.account_id), NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)).public_ids[
             0

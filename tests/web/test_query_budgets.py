@@ -28,6 +28,8 @@ from vmart.instances.models import Instance
 from vmart.kernel import clock
 from vmart.launch_templates import keep
 from vmart.launch_templates.models import Template
+from vmart.monitoring import alarms
+from vmart.monitoring.alarms import Wanted as WantedAlarm
 from vmart.network.models import Eip, Package
 from vmart.orders import placement_groups
 from vmart.orders.addresses.allocate import NewAddresses, allocate
@@ -57,14 +59,15 @@ from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 3, "overview": 8,
+    "home": 3, "overview": 8, "search": 6,
+    "machines_chosen": 11, "disks_chosen": 3, "snapshots_chosen": 3, "addresses_chosen": 3,
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
-    "machines": 4, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
+    "machines": 5, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,
     "machine_another": 7,
-    "machine_monitoring": 5, "alarms": 5,
+    "machine_monitoring": 5, "alarms": 5, "alarm": 3,
     "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
     "invited": 4, "balance": 5, "top_up": 4,
-    "activity": 3, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
+    "activity": 4, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
@@ -73,25 +76,25 @@ CUSTOMERS = {
     "machine_rescue": 4, "machine_leave_rescue": 3, "machine_console": 4, "console": 2,
     "machine_network": 5, "machine_host_name": 3, "machine_tags": 4, "tags": 3, "machine_planned_end": 3,
     "machine_window": 3,
-    "templates": 3, "template": 6, "template_delete": 3,
-    "disks": 6, "disk_new": 3, "disk": 14, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
+    "templates": 4, "template": 6, "template_delete": 3,
+    "disks": 7, "disk_new": 3, "disk": 14, "disk_attach": 6, "disk_detach": 5, "disk_size": 5, "disk_end": 5,
     "disk_prepay": 5, "disks_renew": 3,
-    "snapshot_policies": 3, "snapshot_policy": 8, "snapshot_policy_delete": 4,
-    "snapshots": 3, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
+    "snapshot_policies": 4, "snapshot_policy": 8, "snapshot_policy_delete": 4,
+    "snapshots": 4, "snapshot_new": 4, "snapshot": 12, "snapshot_restore": 5, "snapshot_delete": 5,
     "images": 3, "image_new": 5, "image": 8, "image_delete": 3, "image_import": 4,
-    "security_groups": 4, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
+    "security_groups": 5, "security_group": 6, "security_group_rule": 3, "machine_groups": 5,
     "quotas": 15, "packages": 3, "package_buy": 2, "package": 5,
     "package_tags": 4, "package_bandwidth": 3, "package_add": 3, "package_remove": 3, "package_delete": 3,
     "addresses": 3, "address_buy": 3, "address": 6, "address_bind": 3, "address_unbind": 3,
     "address_bandwidth": 3, "address_release": 3, "addresses_renew": 3, "address_charged": 3, "address_tags": 4,
-    "placement_groups": 3, "placement_group": 3,
+    "placement_groups": 4, "placement_group": 3,
     "security": 5, "sessions": 3, "account_email": 2, "account_reauthenticate": 8,
     "mfa_index": 2, "mfa_list_webauthn": 2, "mfa_authenticate": 2, "mfa_reauthenticate": 8, "mfa_activate_totp": 6,
     "mfa_deactivate_totp": 7, "mfa_view_recovery_codes": 6, "mfa_generate_recovery_codes": 6,
     "mfa_add_webauthn": 8, "mfa_remove_webauthn": 6, "mfa_login_webauthn": 2, "mfa_reauthenticate_webauthn": 10,
 }  # fmt: skip
 POSTED = {  # no pages
-    "alarm_delete", "machine_console_ticket",
+    "alarm_delete", "alarm_switch", "machine_console_ticket", "list_filter_keep", "list_filter_remove", "list_columns",
     "order_pay", "order_passwords", "machine_password", "machine_power", "machines_renew_flag", "template_default",
     "disks_renew_flag", "addresses_renew_flag",
     "image_share", "image_unshare", "invitation", "act_for",
@@ -100,10 +103,16 @@ POSTED = {  # no pages
     "placement_group_join", "placement_group_leave", "placement_group_delete", "security_group_rules",
     "security_group_delete",
 }  # fmt: skip
-QUERIES = {"buy": {"form": "f" * 43}, "buy_price": {"count": "3"}, "buy_code": {"count": "3", "language": "go"}}
-SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 3, "seller_customers": 3, "seller_checklist": 8,
+QUERIES = {
+    "disks_chosen": {"act": "end", "id": "disk-00000000"}, "snapshots_chosen": {"act": "delete", "id": "snap-00000000"},
+    "addresses_chosen": {"act": "release", "id": "eip-00000000"},
+    "search": {"q": "10.0.0.12"}, "buy": {"form": "f" * 43}, "buy_price": {"count": "3"},
+    "buy_code": {"count": "3", "language": "go"},
+}  # fmt: skip
+SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 4, "seller_customers": 3, "seller_checklist": 8,
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
-           "seller_catalog_file": 3}  # fmt: skip
+           "seller_catalog_file": 3, "seller_staff": 4, "seller_staff_member": 3, "seller_orders": 3,
+           "seller_order": 16, "seller_order_refund": 15}  # fmt: skip
 
 
 def test_every_page_is_here() -> None:
@@ -214,7 +223,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     visitor = having(count)
     _images(visitor, count)
     _members(visitor, count)
-    passkey = _ways_in(visitor, count)
+    passkey, seller = _ways_in(visitor, count), operator()
     shown = [visitor.get(reverse(name)).content.decode().count(f'href="/{name}/') for name in ("machines", "orders")]
     assert shown[0] >= count and shown[1] >= count // 10
     running = Instance.objects.filter(state="RUNNING").latest("id")
@@ -255,6 +264,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         **dict.fromkeys(
             ["snapshot", "snapshot_restore", "snapshot_delete"], (Snapshot.objects.latest("id").public_id,)
         ),
+        "alarm": (alarms.create(by(visitor.account_id), WantedAlarm("busy", "cpu_percent", ">", 80, 5)).public_id,),
         **dict.fromkeys(
             ["snapshot_policy", "snapshot_policy_delete"], (SnapshotPolicy.objects.latest("id").public_id,)
         ),
@@ -292,6 +302,8 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "invited": (_invited(visitor),),
         "mfa_remove_webauthn": (passkey.pk,),
         "seller_zone": (ZONE,),
+        "seller_staff_member": (seller.user.pk,),
+        **dict.fromkeys(["seller_order", "seller_order_refund"], (Order.objects.latest("id").id,)),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     prepaid = Instance.objects.filter(state="RUNNING", subscription__charge_type="PREPAID").values_list(
@@ -299,12 +311,14 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
     )
     assert len(prepaid) >= (1 if count > 1 else 0)
     taken = {}
-    for who, names in ((visitor, CUSTOMERS), (operator(), SELLERS)):
+    for who, names in ((visitor, CUSTOMERS), (seller, SELLERS)):
         for name in names:
             address = reverse(name, args=arguments.get(name, ()))
             query: dict[str, Any] = QUERIES.get(name, {})
             if name == "machines_renew":
                 query = {"id": list(prepaid)}
+            if name == "machines_chosen":
+                query = {"act": "end", "id": list(prepaid)}
             if name == "image_new":
                 query = {"machine": running.public_id}
             if name == "snapshot_new":

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.test import Client, override_settings
 
+from tests.support.actors import SELLER
 from tests.support.written import nothing_written
 from tests.web.second_factor import (
     AUTHENTICATE,
@@ -29,7 +30,7 @@ from tests.web.second_factor import (
     stored_passkey,
 )
 from tests.web.visiting import PASSWORD, Visitor, customer, operator, text_of
-from vmart.backoffice import opening
+from vmart.backoffice import staffing
 from vmart.kernel import db
 from vmart.kernel.secrets import SecretsUnreadable
 from vmart.web.second_factor import Adapter
@@ -315,7 +316,7 @@ def test_a_customer_who_becomes_an_operator_keeps_no_way_in() -> None:
     set_up_app(visitor)
     stored_passkey(visitor)
     EmailAddress.objects.create(user=visitor.user, email="next@example.org")
-    opening.add(visitor.user.email)
+    staffing.add(visitor.user.email, by=SELLER)
     assert _held(visitor) == {}
     assert not EmailAddress.objects.filter(email="next@example.org").exists()
 

@@ -111,11 +111,11 @@ def customer(*, gift_minor: int = 100_000, **options: Any) -> Visitor:
     return visitor
 
 
-def operator() -> Visitor:
-    """The seller, signed in; without an account."""
+def operator(role: str = "admin") -> Visitor:
+    """One of those who sell, signed in; without an account."""
     visitor = Visitor()
     visitor.user = User.objects.create_user(
-        f"seller{next(_numbers)}@example.org", is_staff=True, date_joined=clock.now()
+        f"seller{next(_numbers)}@example.org", is_staff=True, staff_role=role, date_joined=clock.now()
     )
     User.objects.filter(id=visitor.user.id).update(password=_hashed())
     visitor.user.refresh_from_db()

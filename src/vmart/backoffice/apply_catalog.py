@@ -22,6 +22,8 @@ from vmart.catalog import document as doc
 from vmart.catalog.brand import Brand as BrandDocument
 from vmart.catalog.models import Applied, Brand, DiskType, Image, InstanceType, Offer, Region, Zone, ZoneImage
 from vmart.customers.models import QuotaDefault
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import NotFound, Refused
@@ -55,7 +57,9 @@ class Change:
         return f"~ {self.what} {self.key}: {listed}"
 
 
-def apply_file(path: Path, confirm: Callable[[list[Change]], bool] | None = None, *, by: str = "") -> list[Change]:
+def apply_file(
+    path: Path, confirm: Callable[[list[Change]], bool] | None = None, *, by: Actor | None = None
+) -> list[Change]:
     """Apply the catalog file, as ``apply_text`` does its text."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -68,13 +72,13 @@ def apply_text(
     text: str,
     confirm: Callable[[list[Change]], bool] | None = None,
     *,
-    by: str = "",
+    by: Actor | None = None,
     based_on: int | None = None,
 ) -> list[Change]:
     """Apply the text of a catalog file. Returns the difference that it made.
 
-    ``by`` is who applies it (``Actor.name``). ``based_on`` is the number of the applied file that the text was made of
-    (0: there was none); ChangedMeanwhile where another was applied since.
+    ``by`` is who applies it, who must still be allowed to when it is done. ``based_on`` is the number of the applied
+    file that the text was made of (0: there was none); ChangedMeanwhile where another was applied since.
 
     ``confirm`` is shown the difference and may refuse it (Declined). It is asked while nothing is locked: where the
     shop has changed meanwhile, it is shown what the file would change now and asked again.
@@ -101,6 +105,21 @@ def apply_text(
         agreed = changes
 
 
+def apply_in_act(text: str, by: Actor) -> list[Change]:
+    """``apply_text`` within an act that does more. Belongs into one that holds what ``lock`` takes."""
+    db.require_transaction()
+    catalog, book = read(text)
+    changes = _make_so(catalog, book, None)
+    _keep(text, by)
+    return changes
+
+
+def lock() -> None:
+    """One who changes the catalog at a time. Belongs into the act."""
+    db.call("network_lock_prefixes")
+    Deployment.objects.select_for_update().first()  # of two who apply at once, the second sees what the first did
+
+
 def read(text: str) -> tuple[doc.CatalogDocument, PriceBook]:
     """What the text of a catalog file says, and its price book, complete. Raises DocumentError and pricing refusals."""
     catalog = doc.read_catalog(text)
@@ -114,11 +133,13 @@ def read(text: str) -> tuple[doc.CatalogDocument, PriceBook]:
     return catalog, book
 
 
-def _keep(text: str, by: str) -> None:
+def _keep(text: str, by: Actor | None) -> None:
     """The file as it is, for ``vmart catalog export``; the same one twice is kept once."""
+    if by:
+        record.ask(by)
     last = Applied.objects.order_by("-id").first()
     if last is None or last.text != text:
-        Applied.objects.create(at=clock.now(), by=by, text=text)
+        Applied.objects.create(at=clock.now(), by=by.name if by else "", text=text)
 
 
 def applied() -> str:
@@ -167,8 +188,7 @@ class Declined(Exception):
 
 
 def _make_so(catalog: doc.CatalogDocument, book: PriceBook, based_on: int | None) -> list[Change]:
-    db.call("network_lock_prefixes")
-    Deployment.objects.select_for_update().first()  # of two who apply at once, the second sees what the first did
+    lock()
     _refuse_changed(based_on)
     zone = _deployment(book.currency, catalog.shop.billing_zone if catalog.shop else None)
     now = clock.now()  # after the deployment's row is locked: a test clock may have moved on while it was waited for
@@ -358,7 +378,7 @@ def _hosts(zone: str, kind: str) -> list[Change]:
     return [
         change
         for name, capacity in change_engine.listed_hosts(Zone.objects.get(code=zone))
-        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity, enabled=True)
+        for change in _put(Host, "host", {"zone_id": zone, "name": name}, **capacity)
     ]
 
 

@@ -103,7 +103,7 @@ def sold_out(request: HttpRequest) -> HttpResponse:
     zone, kind = (str(request.POST.get(name, "")).replace("\0", "") for name in ("zone", "type"))
     out = request.POST.get("act") != "sell"
     try:
-        fresh = prices.sold_out(zone, kind, out=out, by=seller(request).name)
+        fresh = prices.sold_out(zone, kind, out=out, by=seller(request))
     except Refused as refused:
         messages.error(request, wording.sentence(refused))
     else:
@@ -138,7 +138,7 @@ def _changed(request: HttpRequest, form: Prices) -> HttpResponse:
     if request.POST.get("shown") != found.shown:
         messages.warning(request, _("What you confirm is not what was shown; look at it once more."))
         return _page(request, form, found, status=422)
-    if not form.takes(lambda: prices.publish(found, based_on=based_on, by=seller(request).name)):
+    if not form.takes(lambda: prices.publish(found, based_on=based_on, by=seller(request))):
         return _page(request, form, status=422)
     messages.success(request, _("The prices are published."))
     return redirect("seller_catalog")

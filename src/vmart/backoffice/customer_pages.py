@@ -12,11 +12,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from vmart.backoffice import tables
-from vmart.backoffice.forms import Freeze, Money, Quotas
+from vmart.backoffice.forms import ActAs, Freeze, Money, Note, Quotas
 from vmart.backoffice.views import operator, seller
+from vmart.customers import notes as noted
+from vmart.customers import roles, staff
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
-from vmart.listings import activity, customers, machines, orders, overview
-from vmart.orders import by_hand, standing
+from vmart.listings import activity, customers, machines, notes, orders, overview
+from vmart.orders import by_hand, on_behalf, standing
+from vmart.pages import behalf, permitted, wording
 from vmart.pages.forms import ActForm
 from vmart.pages.table import Shown
 
@@ -27,7 +30,7 @@ _NUMBER_MAX = 2**63 - 1
 @require_safe
 @operator
 def listing(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Customers by a part of their address or name, their number, or one of their machines; as a file if asked."""
+    """Customers by words of their address or name, their number, a machine or its address; as a file if asked."""
     word, order = tables.CUSTOMERS.chosen(request.GET)["q"], tables.CUSTOMERS.order(request.GET)
     if request.GET.get("as") == "csv":
         return tables.CUSTOMERS.file("customers.csv", lambda key: customers.of_file(word, key, order))
@@ -105,6 +108,64 @@ def quotas(request: HttpRequest, number: int) -> HttpResponse:
     return _done(request, customer, "quotas", form, act)
 
 
+@require_POST
+@operator
+def note(request: HttpRequest, number: int) -> HttpResponse:
+    """Write what colleagues should know."""
+    form = Note(request.POST)
+
+    def act() -> str:
+        noted.add(number, form.cleaned_data["text"], seller(request))
+        return _("The note is written.")
+
+    return _done(request, _known(number), "note", form, act)
+
+
+@require_POST
+@operator
+def strike(request: HttpRequest, number: int, note: int) -> HttpResponse:
+    """Strike a note out; it stays, with who did it."""
+    customer = _known(number)
+    try:
+        fresh = noted.strike(number, note, seller(request)) if note <= _NUMBER_MAX else None
+    except NotFound:
+        fresh = None
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("seller_customer", customer.id)
+    if fresh is None:
+        raise Http404
+    messages.success(request, _("The note is struck out.") if fresh else _("It is so already."))
+    return redirect("seller_customer", customer.id)
+
+
+@require_POST
+@operator
+def act_as(request: HttpRequest, number: int) -> HttpResponse:
+    """Open the customer's pages as the customer, for an hour; what is done there says who did it."""
+    customer, form = _known(number), ActAs(request.POST)
+    if not form.takes(lambda: on_behalf.begin(number, form.cleaned_data["reason"], seller(request))):
+        return _page(request, customer, {"act_as": form}, status=422)
+    behalf.begin(request, customer.id, customer.email or customer.name)
+    return redirect("overview")
+
+
+@require_POST
+@operator
+def end_act_as(request: HttpRequest) -> HttpResponse:
+    """Back to the customer's page of the seller."""
+    kept = behalf.end(request)
+    if kept is None:
+        return redirect("seller")
+    try:
+        on_behalf.end(kept.account, seller(request))
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("seller")
+    messages.success(request, _("You act for {customer} no more.").format(customer=kept.name))
+    return behalf.back_to(request, kept)
+
+
 def _done(
     request: HttpRequest, customer: customers.Customer, name: str, form: ActForm, act: Callable[[], str]
 ) -> HttpResponse:
@@ -127,9 +188,11 @@ def _page(
 ) -> HttpResponse:
     here: dict[str, Any] = {
         "customer": customer,
+        "behalf_acts": staff.on_behalf(permitted.staff_role_of(request.user)) == roles.SELLER_ACTS,
         "money_held": overview.balance(customer.id),
         "key": secrets.token_hex(16),
-        "forms": {"money": Money(), "freeze": Freeze(), "quotas": Quotas(customer)} | (refused or {}),
+        "forms": {"money": Money(), "freeze": Freeze(), "quotas": Quotas(customer), "act_as": ActAs(), "note": Note()}
+        | (refused or {}),
         **_lists(request, customer.id),
     }
     return render(request, "backoffice/customer.html", here, status=status)
@@ -137,8 +200,11 @@ def _page(
 
 def _lists(request: HttpRequest, of: int) -> dict[str, Shown[Any]]:
     """Each goes through its pages by itself."""
-    before = {name: request.GET.get(f"{name}_before", "") for name in ("machines", "orders", "statement", "activity")}
+    before = {
+        name: request.GET.get(f"{name}_before", "") for name in ("notes", "machines", "orders", "statement", "activity")
+    }
     return {
+        "notes": Shown(tables.NOTES, notes.of_account(of, before["notes"]), request, _("Notes"), "notes_before"),
         "machines": Shown(
             tables.MACHINES, machines.by_key(of, before=before["machines"]), request, _("Machines"), "machines_before"
         ),

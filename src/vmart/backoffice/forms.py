@@ -6,9 +6,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from vmart.customers.notes import TEXT_MAX
 from vmart.customers.quotas import LEAST, MOST
+from vmart.customers.staff import StaffRole
 from vmart.listings.customers import Customer
-from vmart.pages import wording
+from vmart.pages import role_words, wording
 from vmart.pages.forms import ActForm, text
 
 
@@ -38,6 +40,27 @@ class Freeze(ActForm):
     )
 
 
+class Note(ActForm):
+    """What colleagues should know of a customer."""
+
+    paths = {"text": "text"}
+    prefix_id = "note-"
+
+    text = forms.CharField(
+        label=_("Note"), help_text=_("For those who sell here. The customer never sees it."), required=False,
+        strip=False, widget=forms.Textarea(attrs={"rows": 3, "maxlength": TEXT_MAX, "required": True}),
+    )  # fmt: skip
+
+
+class ActAs(ActForm):
+    """Why one of the staff opens a customer's pages as the customer."""
+
+    paths = {"reason": "reason"}
+    prefix_id = "act-as-"
+
+    reason = text(_("Why"), hint=_("The customer reads it in the audit log."), maxlength=200)
+
+
 class Quotas(ActForm):
     """What a customer may have at most. Beside each stands what was shown, so that only what differs is set."""
 
@@ -65,6 +88,36 @@ def _quota(name: str, *, is_own: bool) -> forms.CharField:
     hint = _("This customer's own. Empty it, and the catalog's number holds again.") if is_own else ""
     widget = forms.NumberInput(attrs={"min": LEAST[name], "max": MOST})
     return forms.CharField(label=wording.QUOTAS[name], help_text=hint, required=False, widget=widget)
+
+
+def _staff_role() -> forms.CharField:
+    return forms.CharField(
+        label=_("Role"), required=False, strip=False,
+        widget=forms.Select(choices=[(str(role), role_words.STAFF_TITLES[role]) for role in StaffRole]),
+    )  # fmt: skip
+
+
+class NewStaff(ActForm):
+    """Whom to have sell here."""
+
+    paths = {"email": "email", "role": "role"}
+
+    email = text(_("E-mail address"), hint=_("A link that sets a password goes there."), maxlength=254, type="email")
+    role = _staff_role()
+
+    def __init__(self, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"role": str(StaffRole.SUPPORT)})
+
+
+class OtherStaffRole(ActForm):
+    """What one of the staff is to be from now on."""
+
+    paths = {"role": "role", "email": "role"}
+
+    role = _staff_role()
+
+    def __init__(self, now: str, typed: Mapping[str, Any] | None = None) -> None:
+        super().__init__(typed, initial={"role": now})
 
 
 class FirstOperator(ActForm):

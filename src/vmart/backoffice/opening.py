@@ -1,6 +1,4 @@
-"""From an empty deployment to an open shop: the first operator, further ones, and the moment that lets buyers in."""
-
-from dataclasses import dataclass
+"""From an empty deployment to an open shop: the first operator, and the moment that lets buyers in."""
 
 from django.contrib.auth.password_validation import validate_password
 from django.core import signing
@@ -10,8 +8,8 @@ from django.db.models import F
 from django.urls import reverse
 
 from vmart.catalog.models import Region
-from vmart.customers import accounts
-from vmart.customers.models import User
+from vmart.customers.models import StaffChange, User
+from vmart.customers.staff import StaffRole
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue, Refused
 from vmart.kernel.models import Deployment
@@ -27,20 +25,6 @@ class OperatorExists(Refused):
     code = "UnsupportedOperation"
 
 
-class LastOperator(Refused):
-    """Without this operator nobody would see the seller's pages."""
-
-    code = "UnsupportedOperation"
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """An operator; ``new`` where he has no password yet and needs a link that sets one."""
-
-    user: User
-    new: bool
-
-
 def has_operator() -> bool:
     """Whether somebody may see the seller's pages."""
     return User.objects.filter(is_staff=True, is_active=True).exists()
@@ -49,7 +33,7 @@ def has_operator() -> bool:
 def is_founded() -> bool:
     """Whether the shop has or had an operator: links that make the first one are good no more.
 
-    ``remove`` leaves one operator, so a shop that had any still has one, perhaps one who is closed.
+    ``staffing.remove`` leaves one operator, so a shop that had any still has one, perhaps one who is closed.
     """
     return User.objects.filter(is_staff=True).exists() or Deployment.objects.filter(opened_at__isnull=False).exists()
 
@@ -82,7 +66,7 @@ def is_first_token(token: str) -> bool:
 
 def make_first(email: str, password: str) -> User:
     """The first operator. Raises OperatorExists when there is one, InvalidValue for an address or a password."""
-    user = User(email=checked_address(email), is_staff=True, date_joined=clock.now())
+    user = User(email=checked_address(email), is_staff=True, staff_role=StaffRole.ADMIN, date_joined=clock.now())
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -94,45 +78,8 @@ def make_first(email: str, password: str) -> User:
             raise OperatorExists("There is an operator already: sign in.")
         _refuse_taken(user.email)
         user.save(force_insert=True)
+        StaffChange.objects.create(at=clock.now(), user=user, role=StaffRole.ADMIN, by=user.email)
         open_when_ready()
-    return user
-
-
-def add(email: str) -> Added:
-    """Make an operator: a new user without a password, or the one who has this address. Raises InvalidValue.
-
-    Whoever was none loses his password and passkeys: anybody may have signed up with this address, and its owner has
-    the link.
-    """
-    address = checked_address(email)
-    with db.act():
-        Deployment.objects.select_for_update().get()
-        user = User.objects.filter(email__iexact=address).first()
-        new = user is None
-        if user is None:
-            user = User.objects.create_user(address, date_joined=clock.now())
-        if not user.is_active:
-            raise InvalidValue("The user {email} has been closed.", field="email", email=user.email)
-        if not user.is_staff:
-            user.set_unusable_password()  # ends sessions, too
-            accounts.forget_ways_in(user)
-        user.is_staff = True
-        user.save(update_fields=["is_staff", "password"])
-        open_when_ready()
-    return Added(user, new or not user.has_usable_password())
-
-
-def remove(email: str) -> User:
-    """Make an operator a user like others, in sessions that last as well. Raises InvalidValue, LastOperator."""
-    with db.act():
-        Deployment.objects.select_for_update().get()  # of two who remove each other, one stays
-        user = User.objects.filter(email__iexact=email.strip(), is_staff=True).first()
-        if user is None:
-            raise InvalidValue("There is no operator {email}.", field="email", email=email[:254])
-        if not User.objects.filter(is_staff=True, is_active=True).exclude(pk=user.pk).exists():
-            raise LastOperator("{email} is the last operator: add another one first.", email=user.email)
-        user.is_staff = user.is_superuser = False
-        user.save(update_fields=["is_staff", "is_superuser"])
     return user
 
 

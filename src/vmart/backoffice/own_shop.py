@@ -5,6 +5,7 @@ from typing import Any
 
 from vmart.backoffice import apply_catalog, catalog_text, opening
 from vmart.catalog import colour, logo
+from vmart.events.actor import Actor
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import InvalidValue
 
@@ -70,7 +71,7 @@ def check_colour(theme: str, chosen: str) -> None:
         )  # fmt: skip
 
 
-def put(made: Mapping[str, Any], *, based_on: int, by: str) -> None:
+def put(made: Mapping[str, Any], *, based_on: int, by: Actor) -> None:
     """Apply the catalog with this section instead of its own; with none where it is empty.
 
     Raises InvalidValue with a path, ChangedMeanwhile, NotFound where no catalog was applied.

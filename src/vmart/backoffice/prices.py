@@ -11,6 +11,7 @@ from typing import Any
 from vmart.backoffice import apply_catalog, catalog_text, own_shop
 from vmart.catalog import shop
 from vmart.catalog.models import Applied
+from vmart.events.actor import Actor
 from vmart.kernel import clock
 from vmart.kernel.documents import DocumentError, read_yaml
 from vmart.kernel.errors import InvalidValue, NotFound
@@ -91,7 +92,7 @@ def preview(typed: Mapping[str, str], begins: str, based_on: int) -> Preview:
     return Preview(text, changes, begins_at, effect.of_book(_newest(), book))
 
 
-def publish(wanted: Preview, *, based_on: int, by: str) -> None:
+def publish(wanted: Preview, *, based_on: int, by: Actor) -> None:
     """Apply it. Raises Refused where the shop has changed since it was shown."""
     try:
         apply_catalog.apply_text(wanted.text, by=by, based_on=based_on)
@@ -117,7 +118,7 @@ def next_midnight() -> str:
     return f"{local.date() + dt.timedelta(days=1)}T00:00"
 
 
-def sold_out(zone: str, type_code: str, *, out: bool, by: str) -> bool:
+def sold_out(zone: str, type_code: str, *, out: bool, by: Actor) -> bool:
     """Show a type as sold out in a zone, or sell it there again; False where it is so already.
 
     Raises NotFound, ChangedMeanwhile, InvalidValue where the file cannot be changed by a page.
@@ -130,7 +131,7 @@ def sold_out(zone: str, type_code: str, *, out: bool, by: str) -> bool:
         ) from error
 
 
-def _switched(zone: str, type_code: str, out: bool, by: str) -> bool:
+def _switched(zone: str, type_code: str, out: bool, by: Actor) -> bool:
     last = apply_catalog.last_applied()
     catalog, _book = apply_catalog.read(last.text)
     for number, item in enumerate(catalog.instance_types):

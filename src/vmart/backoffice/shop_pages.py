@@ -40,7 +40,7 @@ def _save(request: HttpRequest, said: Any, before: Any) -> None:
     file: Any = request.FILES.get("logo")
     sent = (file.read(), file.size) if file is not None and file.size else None
     made = own_shop.section(said, before, sent)
-    own_shop.put(made, based_on=number(said["based_on"]) or 0, by=seller(request).name)
+    own_shop.put(made, based_on=number(said["based_on"]) or 0, by=seller(request))
 
 
 def _page(request: HttpRequest, form: Look, status: int = 200) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from vmart.backoffice.mending import where
+from vmart.customers.models import Note, StaffChange, User
 from vmart.instances.models import Instance
 from vmart.listings.attention import Need
 from vmart.listings.checklist import Step
@@ -14,16 +14,9 @@ from vmart.listings.customers import CustomerRow
 from vmart.listings.sales import FailedDelivery
 from vmart.orders.disks.again import Foretold, Holds
 from vmart.orders.models import Order
-from vmart.pages import cells, lists, printed, wording
-from vmart.pages.cells import NOTHING, badge, link, soft, together
-from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table
-
-
-def _subject(need: Need) -> SafeString:
-    """What a line is about, with the way to where it is mended."""
-    name, place = need.subject or NOTHING, where(need)
-    named = link(place, name, MONO) if place else format_html('<span class="mono">{}</span>', name)
-    return together(named, soft(wording.SUBJECTS.get(need.subject_kind, need.subject_kind)))
+from vmart.pages import cells, lists, printed, role_words, wording
+from vmart.pages.cells import badge, link, soft, together
+from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table
 
 
 def _what_helps(need: Need) -> SafeString:
@@ -37,7 +30,7 @@ def _title(need: Need) -> SafeString:
 ATTENTION: Table[Need] = Table(
     (
         Column("what", _("What"), _title),
-        Column("subject", _("Of what"), _subject),
+        Column("subject", _("Of what"), "backoffice/parts/attention_subject.html"),
         Column("number", _("Number"), lambda row: row.number, css=FIGURE),
         Column("says", _("What it is, and what helps"), _what_helps),
         Column("since", _("Since"), lambda row: printed.instant(row.since), css=NUM),
@@ -50,7 +43,8 @@ ATTENTION: Table[Need] = Table(
 FAILED_DELIVERIES: Table[FailedDelivery] = Table(
     (
         Column("machine", _("Machine"), lambda row: row.public_id, lambda row: row.public_id, css=MONO),
-        Column("order", _("Order"), lambda row: row.order_id, lambda row: row.order_id),
+        Column("order", _("Order"), lambda row: link(reverse("seller_order", args=[row.order_id]), row.order_id),
+               lambda row: row.order_id),
         Column("customer_number", "", None, lambda row: row.account_id),
         Column("customer", _("Customer"), lambda row: row.account_name, lambda row: row.account_name),
         Column("zone", _("Zone"), lambda row: row.zone, lambda row: row.zone, css=MONO),
@@ -58,7 +52,7 @@ FAILED_DELIVERIES: Table[FailedDelivery] = Table(
         Column("ordered", _("Ordered"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
     ),
     empty=_("Every delivery has succeeded."),
-)
+)  # fmt: skip
 
 
 def _holds_again(row: Foretold) -> SafeString:
@@ -112,8 +106,8 @@ CUSTOMERS: Table[CustomerRow] = Table(
         Column("frozen_reason", _("State"), _standing, lambda row: row.frozen_reason),
     ),
     empty=_("Nobody has signed up yet."),
-    none_such=_("No customer is called so."),
-    filters=(Filter("q", _("Address, name, number or machine")),),
+    none_such=_("No customer is called so. Whole words find one, or their beginnings."),
+    filters=(Filter("q", _("Address, name, number, machine or IP")),),
 )  # fmt: skip
 
 MACHINES: Table[Instance] = Table(
@@ -129,13 +123,66 @@ MACHINES: Table[Instance] = Table(
 
 ORDERS: Table[Order] = Table(
     (
-        Column("order", _("Order"), lambda row: row.id),
+        Column("order", _("Order"), lambda row: link(reverse("seller_order", args=[row.id]), row.id)),
         Column("ordered", _("Ordered"), lambda row: printed.instant(row.created_at), css=NUM),
         Column("machines", _("Machines"), lambda row: row.count, css=FIGURE),
         Column("amount", _("Amount"), lambda row: printed.money(row.total_minor), css=FIGURE),
         Column("state", _("State"), lambda row: cells.order_status(row.status)),
     ),
     empty=_("Nothing has been ordered yet."),
+)
+
+STAFF: Table[User] = Table(
+    (
+        Column("email", _("E-mail address"), lambda row: row.email, css=FREE),
+        Column("role", _("Role"), lambda row: role_words.staff_title(row.staff_role)),
+        Column("state", _("State"), lambda row: badge(*_signs_in(row))),
+        Column("last", _("Signed in last"), lambda row: printed.instant(row.last_login), css=NUM),
+        Column("acts", "", "backoffice/parts/staff_acts.html", css=RIGHT),
+    ),
+    empty="",
+)
+
+
+def _signs_in(row: User) -> tuple[object, str]:
+    if not row.is_active:
+        return _("Closed"), "bad"
+    return (_("Signs in"), "good") if row.has_usable_password() else (_("Invited"), "warn")
+
+
+def _became(row: StaffChange) -> SafeString:
+    now = role_words.staff_title(row.role) or _("sells here no more")
+    return together(role_words.staff_title(row.before), " → ", now) if row.before else together(now)
+
+
+STAFF_CHANGES: Table[StaffChange] = Table(
+    (
+        Column("at", _("When"), lambda row: printed.instant(row.at), css=NUM),
+        Column("email", _("Who"), lambda row: row.user.email, css=FREE),
+        Column("role", _("Role"), _became),
+        Column("by", _("By whom"), lambda row: row.by, css=FREE),
+    ),
+    empty=_("Nothing has changed yet."),
+)
+
+
+def _note(row: Note) -> SafeString:
+    """As it was typed, in its lines."""
+    if row.struck_at is None:
+        return format_html('<span class="as-typed">{}</span>', row.text)
+    said = gettext("Struck out by {who}").format(who=row.struck_by)
+    when = printed.instant(row.struck_at)
+    return together(format_html('<s class="soft as-typed">{}</s>', row.text), soft(together(said, " · ", when)))
+
+
+NOTES: Table[Note] = Table(
+    (
+        Column("at", _("When"), lambda row: printed.instant(row.at), css=NUM),
+        Column("note", _("Note"), _note, css=FREE),
+        Column("by", _("By whom"), lambda row: row.by, css=FREE),
+        Column("acts", "", "backoffice/parts/note_acts.html", css=RIGHT),
+    ),
+    empty=_("Nobody has written anything yet."),
 )
 
 STATEMENT = lists.statement(seller=True)

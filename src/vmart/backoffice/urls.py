@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from vmart.backoffice import catalog_pages, customer_pages, setting_up, shop_pages, views, zone_pages
+from vmart.backoffice import (
+    book_pages,
+    catalog_pages,
+    customer_pages,
+    host_pages,
+    order_pages,
+    setting_up,
+    shop_pages,
+    staff_pages,
+    views,
+)
 from vmart.backoffice.first_run import pages as first_run
 
 urlpatterns = [
@@ -20,17 +30,30 @@ urlpatterns = [
     path("catalog/", catalog_pages.catalog, name="seller_catalog"),
     path("catalog/prices/", catalog_pages.change_prices, name="seller_prices"),
     path("catalog/sold-out/", catalog_pages.sold_out, name="seller_sold_out"),
+    path("catalog/books/<int:version>/withdraw/", book_pages.withdraw, name="seller_book_withdraw"),
     path("catalog/file/", catalog_pages.file, name="seller_catalog_file"),
     path("catalog/file/<int:applied>/", catalog_pages.file, name="seller_catalog_file_of"),
-    path("zones/<str:code>/", zone_pages.zone, name="seller_zone"),
+    path("staff/", staff_pages.listing, name="seller_staff"),
+    path("staff/<int:number>/", staff_pages.one, name="seller_staff_member"),
+    path("zones/<str:code>/", host_pages.zone, name="seller_zone"),
+    path("zones/<str:code>/hosts/", host_pages.drain, name="seller_host"),
     path("customers/", customer_pages.listing, name="seller_customers"),
     path("customers/<int:number>/", customer_pages.detail, name="seller_customer"),
     path("customers/<int:number>/money/", customer_pages.money, name="seller_customer_money"),
     path("customers/<int:number>/freeze/", customer_pages.freeze, name="seller_customer_freeze"),
     path("customers/<int:number>/quotas/", customer_pages.quotas, name="seller_customer_quotas"),
+    path("customers/<int:number>/notes/", customer_pages.note, name="seller_customer_note"),
+    path("customers/<int:number>/notes/<int:note>/strike/", customer_pages.strike, name="seller_note_strike"),
+    path("customers/<int:number>/act-as/", customer_pages.act_as, name="seller_act_as"),
+    path("act-as/end/", customer_pages.end_act_as, name="seller_act_as_end"),
+    path("orders/", order_pages.listing, name="seller_orders"),
+    path("orders/<int:number>/", order_pages.detail, name="seller_order"),
+    path("orders/<int:number>/refund/", order_pages.refund, name="seller_order_refund"),
+    path("orders/<int:number>/void/", order_pages.void, name="seller_order_void"),
     path("deliveries/", views.deliveries, name="seller_deliveries"),
     path("card-messages/<int:number>/dismiss/", views.dismiss, name="seller_dismiss"),
     path("machines/<str:public_id>/redeliver/", views.redeliver, name="seller_redeliver"),
-    path("machines/<str:public_id>/<str:act>/", views.lost_machine, name="seller_lost"),
+    path("machines/<str:public_id>/refund/", views.lost_machine, {"act": "refund"}, name="seller_lost_refund"),
+    path("machines/<str:public_id>/end/", views.lost_machine, {"act": "end"}, name="seller_lost_end"),
     path("operations/<int:operation_id>/retry/", views.retry, name="seller_retry"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -17,26 +17,34 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vmart.backoffice.tables import ATTENTION, DISKS_AGAIN, FAILED_DELIVERIES
 from vmart.backoffice.zone_tables import ZONES
 from vmart.catalog import shop
+from vmart.customers import staff
 from vmart.events.actor import SELLER, Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import attention, sales
 from vmart.orders import lost
-from vmart.pages import wording
+from vmart.pages import permitted, role_words, wording
 from vmart.pages.table import Shown, listed
 from vmart.payments import unexplained
 from vmart.worker import queue
 
 View = Callable[..., HttpResponseBase]
+_PERMISSION = "vmart.staff_permission"  # what this request was found to be permitted
 
 
 def operator(view: View) -> View:
-    """A page for operators: strangers are sent to sign in, customers are refused."""
+    """A page for those who sell: strangers are sent to sign in, customers and who may not open it are refused.
+
+    What is done in this request is done by who may: acts ask again, in their own commit.
+    """
 
     @functools.wraps(view)
     def checked(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         user: Any = request.user
-        if not user.is_staff:
-            raise PermissionDenied
+        role, needed = permitted.staff_role_of(user), permitted.needed_of_staff(request)
+        if needed is None or not staff.may(role, needed):
+            having = staff.having(needed) if needed else ()
+            raise PermissionDenied(role_words.not_permitted_to_staff(role, having))
+        request.META[_PERMISSION] = needed
         return view(request, *arguments, **named)
 
     return login_required(checked)
@@ -80,16 +88,17 @@ def deliveries(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def dismiss(request: HttpRequest, number: int) -> HttpResponse:
     """The seller has looked at a provider's message that fitted nothing."""
     if number < 2**63:
-        unexplained.dismiss(number)
+        unexplained.dismiss(number, seller(request))
     return redirect("seller")
 
 
 def seller(request: HttpRequest) -> Actor:
-    """The operator who asks, on the seller's pages."""
+    """Who of the staff asks, on the seller's pages."""
     user: Any = request.user
     return Actor(
         None, SELLER, user.email, address=request.META.get("REMOTE_ADDR", ""),
-        request_id=str(request.META.get("vmart.request_id", "")),
+        request_id=str(request.META.get("vmart.request_id", "")), staff=user.pk,
+        roles=staff.having(request.META[_PERMISSION]),
     )  # fmt: skip
 
 
@@ -122,8 +131,6 @@ def redeliver(request: HttpRequest, public_id: str) -> HttpResponse:
 @operator
 def lost_machine(request: HttpRequest, public_id: str, act: str) -> HttpResponse:
     """What becomes of a machine that its engine has lost."""
-    if act not in _LOST:
-        raise Http404
     try:
         _LOST[act](public_id.replace("\0", ""), seller(request))
     except Refused as refused:

@@ -26,11 +26,15 @@ def _name(zone: ZoneCapacity) -> SafeString:
 
 def _engine(zone: ZoneCapacity) -> SafeString:
     off = ngettext("{hosts} host off", "{hosts} hosts off", zone.hosts_off).format(hosts=zone.hosts_off)
+    drained = ngettext("{hosts} host drained", "{hosts} hosts drained", zone.hosts_drained).format(
+        hosts=zone.hosts_drained
+    )
     return together(
         badge(wording.said(zone.driver.title), _TONES.get(zone.engine_status, "idle")),
         soft(wording.KINDS.get(zone.kind, zone.kind) if zone.driver.is_real and zone.kind else ""),
         soft(wording.said(zone.engine_why)),
         soft(off if zone.hosts_off else ""),
+        soft(drained if zone.hosts_drained else ""),
     )
 
 
@@ -38,24 +42,24 @@ def _figures(text: str) -> SafeString:
     return format_html('<span class="num">{}</span>', text)
 
 
-def _filled(title: Any, text: str, used: int, capacity: int) -> SafeString:
+def filled(title: Any, text: str, used: int, capacity: int) -> SafeString:
     """How much of a capacity is sold, in figures and as a bar."""
     bar = '<progress class="fill" value="{}" max="{}" aria-label="{}"></progress>'
     return together(_figures(text), format_html(bar, min(used, capacity), max(capacity, 1), title))
 
 
 def _vcpu(zone: ZoneCapacity) -> SafeString:
-    return _filled("vCPU", f"{zone.vcpu_used} / {zone.vcpu_capacity}", zone.vcpu_used, zone.vcpu_capacity)
+    return filled("vCPU", f"{zone.vcpu_used} / {zone.vcpu_capacity}", zone.vcpu_used, zone.vcpu_capacity)
 
 
 def _memory(zone: ZoneCapacity) -> SafeString:
     used, capacity = zone.memory_used_mib, zone.memory_capacity_mib
-    return _filled(_("Memory"), f"{printed.gib(used)} / {printed.gib(capacity)} GiB", used, capacity)
+    return filled(_("Memory"), f"{printed.gib(used)} / {printed.gib(capacity)} GiB", used, capacity)
 
 
 def _disk(zone: ZoneCapacity) -> SafeString:
     used, capacity = zone.disk_used_gib, zone.disk_capacity_gib
-    return together(_filled(_("Disk"), f"{used} / {capacity} GiB", used, capacity), soft(_pool(zone)))
+    return together(filled(_("Disk"), f"{used} / {capacity} GiB", used, capacity), soft(_pool(zone)))
 
 
 def _pool(zone: ZoneCapacity) -> SafeString | str:

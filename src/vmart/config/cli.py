@@ -15,6 +15,7 @@ from vmart.config.commands import (
     customer,
     database,
     operators,
+    order,
     own_shop,
     placement,
     running,
@@ -35,7 +36,7 @@ def main(data_dir: Path | None) -> None:
 
 for _command in (
     running.up, running.down, running.status, running.doctor, attention.attention, own_shop.today, clock.clock,
-    operators.operator, catalog.catalog, own_shop.own_shop, customer.customer, database.reconcile,
+    operators.operator, catalog.catalog, own_shop.own_shop, customer.customer, order.order, database.reconcile,
     database.backup_command, database.restore_command, database.migrate, placement.placement, spot.spot, running.web,
     running.console,
     running.worker,

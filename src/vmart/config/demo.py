@@ -37,12 +37,14 @@ def _make(logins: dict[str, Any]) -> tuple[str, str]:
     from vmart.backoffice import opening
     from vmart.customers import api_keys
     from vmart.customers.models import ApiKey, Member, User
+    from vmart.customers.staff import StaffRole
     from vmart.events.actor import COMMAND, Actor
     from vmart.kernel import clock, db
     from vmart.orders import open_account
 
     operator = User.objects.filter(email=_OPERATOR).first() or User(email=_OPERATOR, date_joined=clock.now())
     operator.is_staff = operator.is_superuser = True
+    operator.staff_role = StaffRole.ADMIN
     operator.set_password(logins["operator"]["password"])
     with db.act():
         operator.save()

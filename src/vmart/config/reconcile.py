@@ -230,6 +230,18 @@ _CHECKS = (
         """,
     ),
     (
+        "what the seller gave back of an order's line is not what its refunds say, or the ledger",
+        """
+        SELECT l.id, l.order_id, l.seller_back_minor, l.seller_gift_back_minor, r.cash, r.gift, r.credited
+        FROM orders_line l LEFT JOIN (
+          SELECT r.line_id, sum(r.cash_minor) AS cash, sum(r.gift_minor) AS gift, sum(t.amount_minor) AS credited
+          FROM orders_refund r
+          LEFT JOIN ledger_transfer t ON t.id = r.transfer_id AND t.kind = 'refund' GROUP BY 1) AS r ON r.line_id = l.id
+        WHERE (l.seller_back_minor, l.seller_gift_back_minor, l.seller_back_minor)
+              <> (coalesce(r.cash + r.gift, 0), coalesce(r.gift, 0), coalesce(r.credited, 0))
+        """,
+    ),
+    (
         "an account's statement is not the sum of its charges, or not rounded half-up",
         """
         SELECT account_id, month, c.exact_e8, c.deducted_minor, made.exact_e8 AS charged_e8 FROM bills_carry c

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "vmart.web.sessions.seen",
     "vmart.web.closed.until_open",
+    "vmart.web.on_behalf.Closed",
 ]
 ROOT_URLCONF = "vmart.config.urls"
 WSGI_APPLICATION = "vmart.config.wsgi.browser"

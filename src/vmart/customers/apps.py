@@ -6,8 +6,8 @@ class CustomersConfig(AppConfig):
     label = "customers"
 
     def ready(self) -> None:
-        """Acts of members ask, where they write who asked, whether he still may."""
-        from vmart.customers import roles
+        """Acts of members and of the seller's staff ask, where they write who asked, whether he still may."""
+        from vmart.customers import staff
         from vmart.events import record
 
-        record.asking("fn.customers_permits(%s, %s, %s)", roles.not_any_more)
+        record.asking("fn.customers_permits(%s, %s, %s, %s)", staff.not_any_more)

@@ -3,11 +3,14 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from vmart.customers.roles import Role
+from vmart.customers.staff import StaffRole
+from vmart.customers.words import Words
 
 
 class Users(BaseUserManager["User"]):
@@ -21,10 +24,11 @@ class Users(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who signs in. Operators have ``is_staff``; customers are members of accounts."""
+    """A person who signs in. Customers are members of accounts; who sells has ``is_staff`` and, of staff, a role."""
 
     email = models.EmailField(max_length=254, unique=True)
     is_staff = models.BooleanField(default=False)
+    staff_role = models.CharField(max_length=20, default="", db_default="", blank=True)
     is_active = models.BooleanField(default=True)
     language = models.CharField(max_length=10, default="", blank=True)
     time_zone = models.CharField(max_length=64, default="", db_default="", blank=True)
@@ -37,7 +41,32 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         db_table = "customers_user"
-        constraints = [models.UniqueConstraint(Lower("email"), name="customers_user_email_once")]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="customers_user_email_once"),
+            models.CheckConstraint(
+                condition=Q(staff_role__in=["", *map(str, StaffRole)]), name="customers_user_staff_role"
+            ),
+        ]
+        indexes = [GinIndex(Words("email"), name="customers_user_words")]
+
+
+class StaffChange(models.Model):
+    """Who became what of the staff, and by whom: ``role`` is "" of who is none any more. Rows are never changed."""
+
+    at = models.DateTimeField()
+    user = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    before = models.CharField(max_length=20, default="", db_default="")
+    role = models.CharField(max_length=20, default="", db_default="")
+    by = models.CharField(max_length=300)
+
+    class Meta:
+        db_table = "customers_staff_change"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(before__in=["", *map(str, StaffRole)]) & Q(role__in=["", *map(str, StaffRole)]),
+                name="customers_staff_change_roles",
+            )
+        ]
 
 
 class Account(models.Model):
@@ -58,6 +87,26 @@ class Account(models.Model):
                 condition=Q(credit_limit_minor__gte=0),
                 name="customers_account_values",
             )
+        ]
+        indexes = [GinIndex(Words("name"), name="customers_account_words")]
+
+
+class Note(models.Model):
+    """What one who sells wrote about a customer; ``by`` and ``struck_by`` as ``Actor.name``. Rows are never deleted."""
+
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=300)
+    text = models.CharField(max_length=2000)
+    struck_at = models.DateTimeField(null=True)
+    struck_by = models.CharField(max_length=300, default="", db_default="")
+
+    class Meta:
+        db_table = "customers_note"
+        indexes = [models.Index(fields=["account", "id"], name="customers_note_account")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(text=""), name="customers_note_text"),
+            models.CheckConstraint(condition=Q(struck_at=None) ^ ~Q(struck_by=""), name="customers_note_struck"),
         ]
 
 
@@ -101,6 +150,39 @@ class Member(models.Model):
             models.UniqueConstraint(fields=["account", "user"], name="customers_member_once"),
             models.CheckConstraint(condition=Q(role__in=[str(role) for role in Role]), name="customers_member_role"),
         ]
+
+
+class KeptFilter(models.Model):
+    """How a user narrows a list of an account, under a name. ``query``: parameter of its address -> value."""
+
+    id: int
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="+")
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, related_name="+")
+    list_name = models.CharField(max_length=40)
+    name = models.CharField(max_length=60)
+    query = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "customers_kept_filter"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "account", "list_name", "name"], name="customers_kept_filter_name_once"
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="customers_kept_filter_name"),
+        ]
+
+
+class KeptColumns(models.Model):
+    """Columns that a user chose for a list, in all of his accounts."""
+
+    pk = models.CompositePrimaryKey("user_id", "list_name")
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="+")
+    list_name = models.CharField(max_length=40)
+    columns = models.JSONField()
+
+    class Meta:
+        db_table = "customers_kept_columns"
 
 
 class Invitation(models.Model):

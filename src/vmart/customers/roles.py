@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 
 
@@ -39,6 +38,13 @@ ROLES: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({_P.LOOK, _P.KEYS}),
 }
 
+# As what the seller's staff acts in an account: never as its member, and never for its members, keys and audit log.
+SELLER_LOOKS, SELLER_ACTS = "seller_looks", "seller_acts"
+BEHALF: dict[str, frozenset[Permission]] = {
+    SELLER_LOOKS: frozenset({_P.LOOK}),
+    SELLER_ACTS: frozenset({_P.LOOK, _P.OPERATE, _P.SPEND, _P.PAY}),
+}
+
 
 class NotPermitted(Refused):
     """The member's role does not allow it; the API's code for that."""
@@ -48,7 +54,7 @@ class NotPermitted(Refused):
 
 def may(role: str, permission: Permission) -> bool:
     """Whether a role, or a word that is none, has the permission."""
-    return role in ROLES and permission in ROLES[Role(role)]
+    return permission in (ROLES[Role(role)] if role in ROLES else BEHALF.get(role, ()))
 
 
 def having(permission: Permission) -> tuple[str, ...]:
@@ -74,8 +80,3 @@ def refusal(roles: Iterable[str]) -> NotPermitted:
     return NotPermitted(
         "Your role in this account does not allow that; it takes one of: {roles}.", roles=", ".join(roles)
     )
-
-
-def not_any_more(actor: Actor) -> NotPermitted:
-    """Of an act whose actor is no member any more at its commit, or has another role by then."""
-    return refusal(actor.roles)

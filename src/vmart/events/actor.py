@@ -15,7 +15,9 @@ class Actor:
     ``via``: API, PAGE, SELLER (the seller's pages), COMMAND or TIMER. ``user``: who signed in, or whose key signed.
     ``key``: the SecretId that signed the request. ``request_id``: what the answer and the log name it by.
     ``member``: the number of the user whose role is asked, 0 of whoever has none (seller, command line, timer).
-    ``roles``: those of the account's members that may have this done.
+    ``roles``: those of the account's members, or of the seller's staff, that may have this done.
+    ``staff``: the number of the user of the seller's staff whose role is asked, 0 of everybody else.
+    ``behalf``: the seller's staff acts on the account's own pages, for the customer.
     """
 
     account_id: int | None
@@ -26,6 +28,8 @@ class Actor:
     request_id: str = ""
     member: int = 0
     roles: tuple[str, ...] = ()
+    staff: int = 0
+    behalf: bool = False
 
     @property
     def account(self) -> int:
@@ -42,6 +46,7 @@ class Actor:
         """What an event keeps of it, without what is not known."""
         known = {
             "via": self.via, "user": self.user, "key": self.key, "address": self.address, "request": self.request_id,
+            "behalf": "yes" if self.behalf else "",
         }  # fmt: skip
         return {name: value for name, value in known.items() if value}
 
@@ -52,6 +57,8 @@ def told_by(told: Mapping[str, str]) -> str:
         return ""
     if told.get("via") == COMMAND:
         return f"command line ({told.get('user', '')})"
+    if told.get("behalf"):
+        return f"{told.get('user', '')} (on behalf)"
     if told.get("user") and told.get("key"):
         return f"{told['user']} ({told['key'][:_KEY_SHOWN]}…)"
     return told.get("user") or told.get("key") or told.get("via", "")

@@ -114,6 +114,8 @@ class Transfer(models.Model):
                 fields=["at"], include=["kind", "amount_minor"], condition=Q(kind__in=["prepaid", "refund"]),
                 name="ledger_transfer_sales",
             ),
+            # What has come back of a thing.
+            models.Index(fields=["subject_id"], condition=Q(kind="refund"), name="ledger_transfer_refunds"),
         ]  # fmt: skip
 
 

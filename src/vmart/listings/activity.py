@@ -38,6 +38,11 @@ class Happened:
         """Whether the seller had it done: a buyer is not told which operator it was."""
         return self.actor.get("via") in (SELLER, COMMAND)
 
+    @property
+    def on_behalf(self) -> bool:
+        """Whether one of the seller's staff did it on the account's own pages."""
+        return bool(self.actor.get("behalf"))
+
 
 _PAGE = """
 SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
@@ -45,9 +50,7 @@ SELECT e.id, e.at, e.subject_kind, e.kind, e.detail, e.actor,
                 CASE e.subject_kind WHEN 'account' THEN '' WHEN 'order' THEN e.subject_id::text
                              WHEN 'payment' THEN e.subject_id::text
                              ELSE e.detail->>'name' END, '') AS subject
-FROM (SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_event
-      WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s){wanted}
-      ORDER BY id DESC LIMIT %(limit)s) AS e
+FROM ({events}) AS e
 LEFT JOIN instances_instance i ON e.subject_kind = 'machine' AND i.id = e.subject_id
 LEFT JOIN storage_disk d ON e.subject_kind = 'disk' AND d.id = e.subject_id
 LEFT JOIN network_eip a ON e.subject_kind = 'address' AND a.id = e.subject_id
@@ -55,6 +58,20 @@ LEFT JOIN network_package k ON e.subject_kind = 'package' AND k.id = e.subject_i
 LEFT JOIN storage_image o ON e.subject_kind = 'own_image' AND o.id = e.subject_id
 LEFT JOIN storage_snapshot n ON e.subject_kind = 'snapshot' AND n.id = e.subject_id
 ORDER BY e.id DESC
+"""
+_OF_ACCOUNT = """
+SELECT id, at, subject_kind, subject_id, kind, detail, actor FROM events_event
+WHERE account_id = %(account)s AND (%(before)s::bigint IS NULL OR id < %(before)s){wanted}
+ORDER BY id DESC LIMIT %(limit)s
+"""
+_OF_SUBJECTS = """
+SELECT latest.id, latest.at, subject_kind, subject_id, latest.kind, latest.detail, latest.actor
+FROM unnest(%(kinds)s::text[], %(numbers)s::bigint[]) AS subject (subject_kind, subject_id)
+CROSS JOIN LATERAL (
+  SELECT id, at, kind, detail, actor FROM events_event e
+  WHERE (e.subject_kind, e.subject_id) = (subject.subject_kind, subject.subject_id)
+  ORDER BY at DESC, id DESC LIMIT %(limit)s) AS latest
+ORDER BY latest.id DESC LIMIT %(limit)s
 """
 
 
@@ -97,9 +114,17 @@ def of_account(account_id: int, before: str = "", wanted: Wanted = ALL) -> Page[
     """A page of what happened to the account and all that is its own, latest first. One query."""
     key = number(before)
     said = {name: value for name in _CONDITIONS if (value := getattr(wanted, name))}
-    query = _PAGE.replace("{wanted}", "".join(f" AND {_CONDITIONS[name]}" for name in said))
+    wanted_too = "".join(f" AND {_CONDITIONS[name]}" for name in said)
+    query = _PAGE.replace("{events}", _OF_ACCOUNT.replace("{wanted}", wanted_too))
     rows = db.rows(query, account=account_id, before=key, limit=PAGE + 1, **said)
     return cut([_happened(row) for row in rows], lambda row: row.id, first=key is None)
+
+
+def of_subjects(subjects: Sequence[tuple[str, int]], limit: int = PAGE) -> Sequence[Happened]:
+    """What happened to these subjects (kind, number), latest first. One query."""
+    kinds, numbers = [kind for kind, _number in subjects], [number for _kind, number in subjects]
+    query = _PAGE.replace("{events}", _OF_SUBJECTS)
+    return [_happened(row) for row in db.rows(query, kinds=kinds, numbers=numbers, limit=limit)]
 
 
 def _happened(row: Mapping[str, Any]) -> Happened:

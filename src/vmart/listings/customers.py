@@ -3,9 +3,10 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
-from vmart.customers import quotas
+from vmart.customers import quotas, words
 from vmart.kernel import db
 from vmart.listings.paging import PAGE, Page, Placing, cut, key_of, key_read, number
 
@@ -43,16 +44,37 @@ LEFT JOIN LATERAL (SELECT u.email FROM customers_member m JOIN customers_user u 
                    WHERE m.account_id = a.id AND m.role = 'owner' ORDER BY m.id LIMIT 1) AS owner ON true
 """
 
+FOUND_MAX = 1000  # accounts that a word of addresses, or one of names, finds: the newest of them
+_IP_MAX = 45
+
+# Whose it is: by number, machine, public address, by members' e-mail addresses and by its name. Each by an index.
+_FOUND = f"""
+SELECT id FROM customers_account WHERE id = %(number)s
+UNION SELECT account_id FROM instances_instance WHERE public_id = %(word)s
+UNION SELECT account_id FROM network_public_address WHERE ip = %(ip)s::inet
+UNION SELECT account_id FROM network_ipv6_address WHERE ip = %(ip)s::inet
+UNION (SELECT m.account_id FROM customers_user u JOIN customers_member m ON m.user_id = u.id
+       WHERE {words.of("u.email")} @@ to_tsquery('simple', %(words)s) ORDER BY u.id DESC LIMIT {FOUND_MAX})
+UNION (SELECT id FROM customers_account
+       WHERE {words.of("name")} @@ to_tsquery('simple', %(words)s) ORDER BY id DESC LIMIT {FOUND_MAX})
+"""  # noqa: S608
+
+# From the few that were found to their rows, one by one: an index each, however many customers there are.
+_OF_FOUND = f"""
+({_FOUND}) AS found
+CROSS JOIN LATERAL (SELECT id, name, created_at, frozen_reason FROM customers_account
+                    WHERE id = found.id LIMIT 1) AS a
+CROSS JOIN LATERAL (SELECT one FROM ledger_purses one WHERE one.account_id = a.id LIMIT 1) AS purses (p)
+"""  # noqa: S608
+_OF_ALL = "customers_account a JOIN ledger_purses p ON p.account_id = a.id"
+
 _LIST = """
 SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_reason,
        fn.ledger_balance(p) AS balance_minor,
        (SELECT count(*) FROM instances_instance i WHERE i.account_id = a.id AND i.state <> 'GONE') AS machines,
        {place} AS place
-FROM customers_account a JOIN ledger_purses p ON p.account_id = a.id {owner}
+FROM {accounts} {owner}
 WHERE (%(last_id)s::bigint IS NULL OR {after})
-  AND (%(word)s = '' OR position(lower(%(word)s) IN lower(owner.email)) > 0
-       OR position(lower(%(word)s) IN lower(a.name)) > 0 OR a.id::text = %(word)s
-       OR a.id = (SELECT account_id FROM instances_instance WHERE public_id = %(word)s))
 ORDER BY {order} LIMIT %(limit)s
 """
 
@@ -77,25 +99,36 @@ _ORDERS = {
 
 
 def page(word: str = "", before: str = "", order: str = "", size: int = PAGE) -> Page[CustomerRow]:
-    """Customers, newest first; ``word`` is a part of address or name, a number, or a machine's id. One query.
+    """Customers, newest first. One query.
+
+    ``word``: beginnings of words of a member's address or of the name (``ada example``), the customer's number, a
+    machine's id, or a public address; it finds ``FOUND_MAX`` by address and as many by name at most.
 
     ``order``: ``address`` (the name of who has none) or ``balance_minor``, with a minus sign from the last to the
     first. ``before`` is a page's key in the same order.
     """
+    word = word.replace("\0", "").strip()[:254]
     by = _ORDERS.get(order.removeprefix("-"))
     direction, comes_after = (" DESC", "<") if by is None or order.startswith("-") else ("", ">")
     last_id, place = key_read(before, by)
     columns = [by.place, "a.id"] if by else ["a.id"]
     bounds = [f"%(place)s::{by.kind}", "%(last_id)s"] if by else ["%(last_id)s"]
     query = _LIST.format(
-        owner=_OWNER, place=by.place if by else "NULL",
+        owner=_OWNER, accounts=_OF_FOUND if word else _OF_ALL, place=by.place if by else "NULL",
         after=f"({', '.join(columns)}) {comes_after} ({', '.join(bounds)})",
         order=", ".join(f"{column}{direction}" for column in columns),
     )  # fmt: skip
-    word = word.replace("\0", "").strip()[:254]
-    rows = db.rows(query, word=word, last_id=last_id, place=place, limit=size + 1)
+    asked = {"word": word, "number": number(word), "ip": _ip(word), "words": words.asked(word)} if word else {}
+    rows = db.rows(query, last_id=last_id, place=place, limit=size + 1, **asked)
     found = cut(rows, lambda row: key_of(row, by), first=last_id is None, size=size)
     return Page([_customer_row(row) for row in found.rows], found.older, found.first)
+
+
+def _ip(word: str) -> str | None:
+    try:
+        return str(ip_address(word)) if len(word) <= _IP_MAX else None
+    except ValueError:
+        return None
 
 
 def _customer_row(row: Mapping[str, Any]) -> CustomerRow:

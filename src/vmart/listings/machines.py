@@ -205,6 +205,13 @@ def numbers(account_id: int, public_ids: Sequence[str]) -> dict[str, int]:
     return {row["public_id"]: row["id"] for row in rows}
 
 
+def holding(account_id: int, address: str) -> list[int]:
+    """Numbers of the account's machines that have the address: a private, a public, a bought one, or one of IPv6."""
+    wanted = (Wanted(private_ips=[address]), Wanted(public_ips=[address]), Wanted(ipv6s=[address]))
+    found = [Matching.of(account_id, _FROM, _CONDITIONS, _asked(account_id, one)) for one in wanted]
+    return sorted({row["id"] for matching in found for row in matching.rows("SELECT i.id {matching}")})
+
+
 def user_data(account_id: int, public_ids: Sequence[str]) -> dict[str, bytes]:
     """Public id -> user data of these machines, in this order. Raises MissingParameter for none, UnknownInstance."""
     if not public_ids:

@@ -57,7 +57,7 @@ class OrderView:
     addresses: Sequence[OrderedEip]
 
     @property
-    def _all(self) -> Sequence[Line]:
+    def all_lines(self) -> Sequence[Line]:
         return [entry.line for entries in (self.lines, self.disks, self.addresses) for entry in entries]
 
     @property
@@ -67,11 +67,11 @@ class OrderView:
 
     @property
     def delivered(self) -> int:
-        return sum(line.state in (Line.State.DELIVERED, Line.State.RETURNED) for line in self._all)
+        return sum(line.state in (Line.State.DELIVERED, Line.State.RETURNED) for line in self.all_lines)
 
     @property
     def failed(self) -> Sequence[Line]:
-        return [line for line in self._all if line.state == Line.State.FAILED]
+        return [line for line in self.all_lines if line.state == Line.State.FAILED]
 
     @property
     def returned_minor(self) -> int:

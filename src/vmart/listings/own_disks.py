@@ -64,7 +64,9 @@ def by_key(account_id: int, wanted: Wanted | None = None, *, before: str = "") -
 def _shown(disk_ids: Sequence[int]) -> list[OwnDisk]:
     """In this order, with their machines and prices."""
     disks = Disk.objects.select_related("subscription").in_bulk(disk_ids)
-    machines = Instance.objects.in_bulk({disk.instance_id for disk in disks.values() if disk.instance_id})
+    machines = Instance.objects.select_related("subscription").in_bulk(
+        {disk.instance_id for disk in disks.values() if disk.instance_id}
+    )
     cost = holds.hourly([disk.id for disk in disks.values() if _by_the_hour(disk)])
     return [
         OwnDisk(disk, machines.get(disk.instance_id or 0), cost.get(disk.id))

@@ -44,6 +44,7 @@ class ZoneCapacity:
     on_sale: bool
     hosts: int
     hosts_off: int
+    hosts_drained: int  # of those that are on
     machines: int
     vcpu_used: int
     vcpu_capacity: int
@@ -125,7 +126,7 @@ def zones() -> Sequence[ZoneCapacity]:
         """
         SELECT z.code, z.name_en, z.name_zh, z.engine_kind, z.engine_status, z.engine_why, z.on_sale,
           coalesce(z.capabilities->>'instance_kind', '') AS kind,
-          h.hosts, h.hosts_off, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
+          h.hosts, h.hosts_off, h.hosts_drained, h.vcpu_used, h.vcpu_capacity, h.memory_used_mib, h.memory_capacity_mib,
           h.disk_used_gib, h.disk_capacity_gib, p.pool_filled_gib, p.pool_gib, p.fullest_percent,
           (SELECT count(*) FROM instances_instance i WHERE i.zone_id = z.code AND i.state <> 'GONE') AS machines,
           coalesce(a.addresses, 0) AS addresses, coalesce(a.addresses_free, 0) AS addresses_free,
@@ -136,7 +137,8 @@ def zones() -> Sequence[ZoneCapacity]:
         FROM catalog_zone z
         LEFT JOIN LATERAL (
           SELECT count(*) FILTER (WHERE online AND enabled) AS hosts,
-                 count(*) FILTER (WHERE NOT (online AND enabled)) AS hosts_off,
+                 count(*) FILTER (WHERE NOT online) AS hosts_off,
+                 count(*) FILTER (WHERE online AND NOT enabled) AS hosts_drained,
                  coalesce(sum(vcpu_used), 0)::bigint AS vcpu_used,
                  coalesce(sum(vcpu_capacity), 0)::bigint AS vcpu_capacity,
                  coalesce(sum(memory_used_mib), 0)::bigint AS memory_used_mib,

@@ -1,8 +1,9 @@
-"""Rules by which a customer is told of his machines: made and deleted by him, evaluated by ``evaluate.py``."""
+"""Rules by which a customer is told of his machines: made, changed and deleted by him, evaluated by ``evaluate.py``."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vmart.customers import accounts
 from vmart.events import record
@@ -13,7 +14,7 @@ from vmart.kernel.errors import InvalidValue
 from vmart.kernel.text import is_one_line
 from vmart.monitoring.errors import TooManyAlarms, UnknownAlarm
 from vmart.monitoring.metrics import METRICS
-from vmart.monitoring.models import Alarm
+from vmart.monitoring.models import Alarm, AlarmNotice, AlarmState
 
 QUOTA = "alarms"
 NAME_MAX, MINUTES_MAX, MACHINES_MAX = 60, 60, 100
@@ -46,22 +47,74 @@ def create(actor: Actor, wanted: Wanted) -> Alarm:
         number = db.rows("SELECT nextval(pg_get_serial_sequence('monitoring_alarm', 'id')) AS n")[0]["n"]
         made = Alarm(
             id=number, public_id=public_ids.of("alarm", number), account_id=actor.account, name=wanted.name,
-            metric=wanted.metric, comparison=wanted.comparison, threshold=METRICS[wanted.metric].kept(wanted.threshold),
-            minutes=wanted.minutes, instance_ids=list(dict.fromkeys(wanted.instance_ids)), tag_key=wanted.tag_key,
-            tag_value=wanted.tag_value, language=wanted.language, created_at=clock.now(),
+            language=wanted.language, created_at=clock.now(), **_rule(wanted),
         )  # fmt: skip
         made.save(force_insert=True)
         _told(actor, "CreateAlarm", made)
     return made
 
 
+def _rule(wanted: Wanted) -> dict[str, Any]:
+    """What decides when it alarms, and where."""
+    return {
+        "metric": wanted.metric, "comparison": wanted.comparison,
+        "threshold": METRICS[wanted.metric].kept(wanted.threshold), "minutes": wanted.minutes,
+        "instance_ids": list(dict.fromkeys(wanted.instance_ids)), "tag_key": wanted.tag_key,
+        "tag_value": wanted.tag_value,
+    }  # fmt: skip
+
+
+def change(actor: Actor, public_id: str, wanted: Wanted) -> None:
+    """Another name, language or rule; one of another rule begins anew, and what waits to be told of the old one is not.
+
+    Machines that it names already may be gone. Raises UnknownAlarm, InvalidValue.
+    """
+    check(wanted)
+    with db.act():
+        alarm = _locked(actor, public_id)
+        _refuse_unknown(actor.account, [one for one in wanted.instance_ids if one not in alarm.instance_ids])
+        rule, before = _rule(wanted), {name: getattr(alarm, name) for name in _rule(wanted)}
+        named = {"name": wanted.name, "language": wanted.language}
+        if rule == before and all(getattr(alarm, name) == value for name, value in named.items()):
+            return
+        for name, value in (named | rule).items():
+            setattr(alarm, name, value)
+        alarm.save(update_fields=[*named, *rule])
+        if rule != before:
+            _begin_anew(alarm)
+        _told(actor, "ModifyAlarm", alarm)
+
+
+def switch(actor: Actor, public_id: str, *, on: bool) -> None:
+    """Have it watch, or not: off it knows nothing, and nothing of it is told. Raises UnknownAlarm."""
+    with db.act():
+        alarm = _locked(actor, public_id)
+        if alarm.enabled == on:
+            return
+        alarm.enabled = on
+        alarm.save(update_fields=["enabled"])
+        _begin_anew(alarm)
+        _told(actor, "EnableAlarm" if on else "DisableAlarm", alarm)
+
+
+def _begin_anew(alarm: Alarm) -> None:
+    """Its mails would speak of what it is now, so those of before that have not left are not sent."""
+    AlarmState.objects.filter(alarm=alarm).delete()
+    AlarmNotice.objects.filter(alarm=alarm, begun_at=None).delete()
+
+
+def _locked(actor: Actor, public_id: str) -> Alarm:
+    accounts.lock(actor.account)
+    found = Alarm.objects.filter(account_id=actor.account, public_id=public_id).first()
+    if found is None:
+        raise UnknownAlarm("There is no alarm {alarm}.", alarm=public_id[:20])
+    return found
+
+
 def delete(actor: Actor, public_id: str) -> None:
     """The rule is gone with what it knew; an alarm that has begun is not told to have ended. Raises UnknownAlarm."""
     with db.act():
-        accounts.lock(actor.account)
-        found = Alarm.objects.filter(account_id=actor.account, public_id=public_id).first()
-        if found is None:
-            raise UnknownAlarm("There is no alarm {alarm}.", alarm=public_id[:20])
+        found = _locked(actor, public_id)
         _told(actor, "DeleteAlarm", found)
         found.delete()
 

@@ -118,6 +118,7 @@ class Alarm(models.Model):
     tag_key = models.CharField(max_length=127, default="", blank=True)
     tag_value = models.CharField(max_length=255, default="", blank=True)
     language = models.CharField(max_length=10, default="en")  # of its mails
+    enabled = models.BooleanField(default=True, db_default=True)  # one that is off is not evaluated
     created_at = models.DateTimeField()
 
     class Meta:
@@ -177,4 +178,7 @@ class AlarmNotice(models.Model):
                 name="monitoring_notice_order",
             ),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(begun_at=None), name="monitoring_notice_untold")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(begun_at=None), name="monitoring_notice_untold"),
+            models.Index(fields=["at"], name="monitoring_notice_by_time"),  # those of the last hour, those to forget
+        ]

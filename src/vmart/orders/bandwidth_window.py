@@ -214,9 +214,10 @@ def _pay_back(machine: Instance, found: BandwidthWindow) -> None:
     found.state = BandwidthWindow.State.FAILED
     found.save()
     line = Line.objects.get(order_id=found.order_id)
-    line.state, line.refund_minor = Line.State.RETURNED, line.paid_cash_minor + line.paid_gift_minor
+    left_minor, gift_minor = line.left_minor, line.gift_left_minor
+    line.state, line.refund_minor = Line.State.RETURNED, line.refund_minor + left_minor
     line.save()
-    if line.refund_minor:
+    if left_minor:
         transfer = ids.transfer_id("window", found.pk)
-        part = Credit(transfer, machine.id, line.paid_cash_minor, line.paid_gift_minor)
+        part = Credit(transfer, machine.id, left_minor - gift_minor, gift_minor)
         credit_all("refund", machine.account_id, "revenue", [part])

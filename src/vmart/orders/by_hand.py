@@ -97,8 +97,7 @@ def _check(wanted: Movement) -> None:
             "The purse is {value}; possible are cash and gift.", field="purse", value=wanted.purse[:20] or "(empty)"
         )
     check_reason(wanted.reason)
-    if not 0 < len(wanted.key) <= KEY_MAX:
-        raise InvalidValue("A key has 1 to {most} characters.", field="key", most=KEY_MAX)
+    check_key(wanted.key)
     if not Purses.objects.filter(account_id=wanted.account_id).exists():
         raise NotFound("There is no customer {id}.", field="account_id", id=wanted.account_id)
 
@@ -107,6 +106,12 @@ def check_reason(reason: str) -> None:
     """Raise InvalidValue unless there is a reason, of one line that the books can keep."""
     if not 0 < len(reason.strip()) <= REASON_MAX or not reason.strip().isprintable():
         raise InvalidValue("A reason is one line of 1 to {most} characters.", field="reason", most=REASON_MAX)
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidValue unless it can make a repeat known."""
+    if not 0 < len(key) <= KEY_MAX or not key.isprintable():
+        raise InvalidValue("A key has 1 to {most} characters.", field="key", most=KEY_MAX)
 
 
 def _refuse_another(wanted: Movement, made: ByHand) -> None:

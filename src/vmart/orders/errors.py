@@ -335,6 +335,18 @@ class WrongMode(Unsupported):
     code = "UnsupportedOperation.InstanceChargeType"
 
 
+class NothingToRefund(Unsupported):
+    """Nothing was paid for the order, or all of it has come back."""
+
+
+class NotVoidable(Unsupported):
+    """The order is delivered, or ends by itself."""
+
+
+class ChangedMeanwhile(Unsupported):
+    """What is confirmed is not what was shown."""
+
+
 class OrderNotPayable(InvalidParameter):
     """Paid, expired or closed already, or not this customer's."""
 

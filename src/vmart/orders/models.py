@@ -47,6 +47,7 @@ class Order(models.Model):
         ]  # fmt: skip
         indexes = [
             models.Index(fields=["account", "-id"], name="orders_order_account"),
+            models.Index(fields=["status", "-id"], name="orders_order_by_status"),
             BrinIndex(fields=["created_at"], name="orders_order_age"),
         ]
 
@@ -79,6 +80,9 @@ class Line(models.Model):
     # What of the price was for bandwidth that ended within the term, and how much gift came back of that; null: none.
     bandwidth_ended_minor = models.BigIntegerField(null=True)
     bandwidth_gift_back_minor = models.BigIntegerField(default=0, db_default=0)
+    # What of the refund the seller gave back of the order (``Refund``), and how much gift that was.
+    seller_back_minor = models.BigIntegerField(default=0, db_default=0)
+    seller_gift_back_minor = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=12, choices=State.choices, default=State.DELIVERING)
     delivered_at = models.DateTimeField(null=True)
     returned_at = models.DateTimeField(null=True)
@@ -93,6 +97,12 @@ class Line(models.Model):
                 & Q(refund_minor__lte=models.F("paid_cash_minor") + models.F("paid_gift_minor")),
                 name="orders_line_refund_at_most_paid",
             ),
+            models.CheckConstraint(
+                condition=Q(seller_gift_back_minor__gte=0)
+                & Q(seller_gift_back_minor__lte=models.F("seller_back_minor"))
+                & Q(seller_back_minor__lte=models.F("refund_minor")),
+                name="orders_line_seller_back",
+            ),
         ]
         indexes = [
             BrinIndex(fields=["delivered_at"], name="orders_line_delivery"),
@@ -102,6 +112,41 @@ class Line(models.Model):
                 fields=["account_id", "returned_at"],
                 condition=Q(returned_at__isnull=False),
                 name="orders_line_returned",
+            ),
+        ]
+
+    @property
+    def left_minor(self) -> int:
+        """What was paid and has not come back."""
+        return self.paid_cash_minor + self.paid_gift_minor - self.refund_minor
+
+    @property
+    def gift_left_minor(self) -> int:
+        """What of that is gift; known of a line that no return has given back."""
+        return self.paid_gift_minor - self.bandwidth_gift_back_minor - self.seller_gift_back_minor
+
+
+class Refund(models.Model):
+    """What the seller gave back of an order's line, why, and who it was; written with its transfer."""
+
+    transfer_id = models.UUIDField(primary_key=True)
+    order = models.ForeignKey(Order, models.PROTECT, db_index=False)
+    line = models.ForeignKey(Line, models.PROTECT, db_index=False)
+    key = models.CharField(max_length=64)  # of what was sent: a repeat is the same refund
+    cash_minor = models.BigIntegerField()
+    gift_minor = models.BigIntegerField()
+    ended = models.BooleanField()  # what the line is of went into the recycle bin with it
+    reason = models.CharField(max_length=200)
+    actor = models.CharField(max_length=254)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "orders_refund"
+        constraints = [
+            models.UniqueConstraint(fields=["order", "key", "line"], name="orders_refund_once"),
+            models.CheckConstraint(
+                condition=Q(cash_minor__gte=0) & Q(gift_minor__gte=0) & ~Q(cash_minor=0, gift_minor=0) & ~Q(reason=""),
+                name="orders_refund_says_why",
             ),
         ]
 

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from pydantic_core import to_json
 
 from vmart.catalog import shop
+from vmart.customers import staff
 from vmart.kernel import db
 from vmart.kernel.errors import Refused
 from vmart.ledger.queries import balance
@@ -122,6 +123,8 @@ def _write(request: Purchase, quoted: Quote, here: shop.Shop, fingerprint: str, 
         if refusal is None:
             raise
         name, detail = refusal
+        if name == "not_permitted":
+            raise staff.not_any_more(request.actor) from None
         if name in _ASKED_AGAIN:
             raise _ASKED_AGAIN[name]() from None
         raise refusals.of_purchase(name, detail, request.configuration, quoted.currency) from None

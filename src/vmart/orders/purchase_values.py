@@ -26,6 +26,7 @@ def arguments(
         "bought": bought,
         "actor": request.actor.told(),
         "member": request.actor.member,
+        "staff": request.actor.staff,
         "roles": request.actor.roles,
         "subnet": own_network.id_of(request.machine.network.subnet_id),
         "token": request.client_token,

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from django.db.utils import Error as DjangoDatabaseError
 
 from vmart.catalog import shop
-from vmart.customers import roles
 from vmart.instances import key_pairs
 from vmart.kernel import clock, db
 from vmart.kernel.errors import Refused
@@ -148,7 +147,6 @@ _KNOWN: dict[str, Callable[[list[str], Configuration, str], Refused]] = {
     "account_frozen": lambda values, _c, _m: errors.AccountFrozen(
         "This account may not buy: {why}", why="|".join(values)
     ),
-    "not_permitted": lambda values, _c, _m: roles.refusal(values[0].split(", ")),
     "in_arrears": lambda _v, _c, _m: errors.InArrears("The account is in arrears; top up before buying."),
     "no_key_pair": lambda values, _c, _m: key_pairs.unknown(values[0], "login.key_ids"),
     "no_security_group": lambda values, _c, _m: groups.unknown(values[0], 0),

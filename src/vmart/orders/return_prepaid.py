@@ -245,18 +245,16 @@ def _refund(
 
 def _purses(lines: Sequence[Line]) -> tuple[int, int]:
     """Cash and gift that were paid and have not come back."""
-    gift_back = sum(line.bandwidth_gift_back_minor for line in lines)
-    cash_back = sum(line.refund_minor for line in lines) - gift_back
-    paid_cash, paid_gift = sum(line.paid_cash_minor for line in lines), sum(line.paid_gift_minor for line in lines)
-    return paid_cash - cash_back, paid_gift - gift_back
+    gift = sum(line.gift_left_minor for line in lines)
+    return sum(line.left_minor for line in lines) - gift, gift
 
 
 def _still_used(lines: Sequence[Line]) -> tuple[int, int]:
     """``_purses`` without what bandwidth that ended within the term has used up: of both in the same proportion."""
     cash, gift = _purses(lines)
-    ended = ((line.bandwidth_ended_minor, line.refund_minor) for line in lines)
+    ended = ((line.bandwidth_ended_minor, line.refund_minor - line.seller_back_minor) for line in lines)
     used_up = sum(paid - back for paid, back in ended if paid is not None)
-    return split_refund(cash + gift - used_up, cash, gift)
+    return split_refund(max(0, cash + gift - used_up), cash, gift)
 
 
 def _of_upgrade(line: Line, now: dt.datetime, *, first_free: bool) -> int:
@@ -311,11 +309,30 @@ def give_back(
     _note_returned([part for refund in refunds for part in refund.by_line], now if lost_at is None else None)
     if lost_at is None and any(refund.first_free for refund in refunds):
         Account.objects.filter(id=account_id).update(free_return_used_at=now)
-    end_usage(things, now)
-    kind.into_bin(things, request_id, now, m.bin_until(now, zone))
+    _end(things, request_id, now, kind)
     _credit(things, refunds)  # may end the account's arrears: the things are in the bin by then and stay off
     term.forget(things)
     events(things, "returned", [{"refund_minor": refund.refund_minor} for refund in refunds])
+
+
+def put_into_bin(things: Sequence[Thing], request_id: str, *, kind: Kind = MACHINES) -> None:
+    """The same without a refund by rule: what has paid for them is over, and nothing more of it comes back by one.
+
+    Timers of their terms are the caller's to forget (``forget_terms``), once what is given back has ended arrears.
+    """
+    db.require_transaction()
+    now = db.call("metering_instant", clock.now())
+    paid = _paid([thing.id for thing in things], now)
+    _note_returned([(line.id, 0) for lines in paid.values() for line in lines], None)
+    _end(things, request_id, now, kind)
+
+
+forget_terms = term.forget
+
+
+def _end(things: Sequence[Thing], request_id: str, now: dt.datetime, kind: Kind) -> None:
+    end_usage(things, now)
+    kind.into_bin(things, request_id, now, m.bin_until(now, shop.snapshot().billing_zone))
 
 
 def _credit(things: Sequence[Thing], refunds: Sequence[RefundQuote]) -> None:
@@ -367,7 +384,7 @@ def of_bandwidth(machine: Instance, now: dt.datetime) -> tuple[EndedBandwidth, .
     worth = [one for one in _Worth(agreed.paid_ahead([machine.id]))(terms[0]) if one.component == BANDWIDTH]
     here = shop.snapshot()
     months, rest_s = _used(machine.subscription, begun_at, max(now, begun_at), here.billing_zone)
-    paid = [_for_bandwidth(line) for line in terms]
+    paid = [min(_for_bandwidth(line), line.left_minor) for line in terms]
     refund = return_refund(
         used_value(worth, months, rest_s), sum(paid), 0, first_free=False, places=exponent(here.currency)
     )
@@ -375,11 +392,11 @@ def of_bandwidth(machine: Instance, now: dt.datetime) -> tuple[EndedBandwidth, .
     for line, its_own in reversed(list(zip(terms, paid, strict=True))):
         back = min(left, its_own)
         left -= back
-        parts.append(EndedBandwidth(line.id, its_own, back, min(back, line.paid_gift_minor), is_upgrade=False))
+        parts.append(EndedBandwidth(line.id, its_own, back, min(back, line.gift_left_minor), is_upgrade=False))
     for line in lines:
         if line.order.action == BANDWIDTH_ORDER:
             back = _of_upgrade(line, now, first_free=False)
-            gift = min(back, line.paid_gift_minor)
+            gift = min(back, line.gift_left_minor)
             parts.append(EndedBandwidth(line.id, sum(_purses([line])), back, gift, is_upgrade=True))
     return tuple(parts)
 

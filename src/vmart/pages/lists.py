@@ -44,8 +44,8 @@ def _for_what(row: Posting, seller: bool) -> SafeString:
     return together(*parts)
 
 
-def activity(*, seller: bool, filters: Sequence[Filter] = ()) -> Table[Happened]:
-    """What happened in an account and who had it done; ``seller``: also which operator."""
+def activity(*, seller: bool, filters: Sequence[Filter] = (), name: str = "") -> Table[Happened]:
+    """What happened in an account and who had it done; ``seller``: also which operator. ``name``: as of a ``Table``."""
     return Table(
         (
             Column("time", _("Time"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
@@ -60,6 +60,7 @@ def activity(*, seller: bool, filters: Sequence[Filter] = ()) -> Table[Happened]
         ),
         empty=_("Nothing has happened yet."),
         filters=filters,
+        name=name,
     )
 
 
@@ -79,9 +80,12 @@ def _what_happened(row: Happened, seller: bool) -> SafeString:
     return together(*parts)
 
 
+_WRITTEN = ("order_refunded", "order_voided")  # by the seller, of an order
+
+
 def _why(row: Happened, seller: bool) -> str:
     """What people wrote of an account as they wrote it, else a stored sentence in the reader's language."""
-    if row.subject_kind == "account":
+    if row.subject_kind == "account" or row.kind in _WRITTEN:
         return str(row.detail.get("why") or "")
     return wording.reason(row.detail, seller=seller)
 
@@ -94,7 +98,9 @@ def _after(row: Happened) -> list[tuple[str, Any]]:
 
 def _by_whom(row: Happened, seller: bool) -> object:
     if row.by_seller and not seller:
-        return _("the seller")
+        return _("the seller, on behalf") if row.on_behalf else _("the seller")
+    if row.on_behalf:
+        return together(row.actor.get("user", ""), " ", soft(_("on behalf")))
     if not row.who:
         return soft(_("by itself"))
     address = _address(row, seller)
@@ -103,7 +109,9 @@ def _by_whom(row: Happened, seller: bool) -> object:
 
 def _who(row: Happened, seller: bool) -> str:
     """The same in a file; "" of what nobody asked for."""
-    return SELLER if row.by_seller and not seller else row.who
+    if row.by_seller and not seller:
+        return f"{SELLER} (on behalf)" if row.on_behalf else SELLER
+    return row.who
 
 
 def _address(row: Happened, seller: bool) -> str:

@@ -51,7 +51,7 @@ GROUPS = (
             Entry("templates", _("Launch templates"), "template", ("template",)),
             Entry("placement_groups", _("Placement groups"), "stack-2", ("placement_group",)),
             Entry("keys", _("SSH key pairs"), "key"),
-            Entry("alarms", _("Alarms"), "bell"),
+            Entry("alarms", _("Alarms"), "bell", ("alarm",)),
         ),
     ),
     Group(
@@ -74,7 +74,7 @@ GROUPS = (
         _("Billing"),
         (
             Entry("balance", _("Balance"), "wallet", ("top_up",)),
-            Entry("orders", _("Orders"), "receipt", ("order",)),
+            Entry("orders", _("Orders"), "receipt", ("order",), but=("seller",)),
             Entry("charges", _("Charges"), "chart-bar", ("charges",)),
             Entry("tags", _("Tags"), "tag"),
         ),
@@ -95,8 +95,10 @@ GROUPS = (
         (
             Entry("seller", _("Today"), "calendar-event"),
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
+            Entry("seller_orders", _("Orders"), "receipt", ("seller_order",)),
             Entry("seller_catalog", _("Catalog"), "list-details", ("seller_prices",)),
             Entry("seller_shop", _("Your shop"), "building-store"),
+            Entry("seller_staff", _("Staff"), "users", ("seller_staff",)),
             Entry("seller_checklist", _("Checklist"), "list-check", ("seller_first_run", "seller_trial")),
         ),
         of_staff=True,

@@ -7,13 +7,17 @@ sign from the last to the first), one parameter a filter, ``as=csv`` for the who
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.functional import Promise
 
+from vmart.customers import kept_lists
+from vmart.customers.kept_lists import Kept
 from vmart.listings.paging import Page
-from vmart.pages import csv_file
+from vmart.pages import csv_file, permitted
 
 Row = TypeVar("Row")
 Words = str | Promise
@@ -29,7 +33,7 @@ class Column(Generic[Row]):
     """``cell`` gives what the cell shows, or names a template that has the row as ``row``; None: no page shows it.
 
     ``value`` gives what stands in a file under ``key``; without it the column is not in one. ``css``: classes of its
-    cells. ``ordered``: the list's reader knows an order of this key.
+    cells. ``ordered``: the list's reader knows an order of this key. ``hidden``: shown to who has chosen it.
     """
 
     key: str
@@ -38,6 +42,34 @@ class Column(Generic[Row]):
     value: Callable[[Row], object] | None = None
     css: str = ""
     ordered: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowAct:
+    """What a row offers: the way to a page, or (``sent``) a button. ``view``: the name by which a role is asked."""
+
+    view: str
+    address: str
+    title: Words
+    sent: bool = False
+    danger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Generic[Row]):
+    """What may be done with rows that are ticked: names of addresses, each with its button.
+
+    ``pick`` gives the id of a row, and what its box is called. ``acts``: (name of the address, code of the act there,
+    "" for a page of one act, title, whether it is a danger).
+    """
+
+    pick: Callable[[Row], tuple[str, str]]
+    acts: Sequence[tuple[str, str, Words, bool]]
+
+    def buttons(self, user: Any) -> list[tuple[str, str, Words, bool]]:
+        """Of those that the user may send: (address, code, title, danger)."""
+        return [(reverse(view), *rest) for view, *rest in self.acts if permitted.may(user, view, sending=True)]  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +95,8 @@ class Table(Generic[Row]):
     """``empty`` is said where there is no row; ``onward`` is what to do then: name of an address, title of its button.
     ``none_such`` may say in other words that the filters leave none.
 
-    ``dense``: many columns, of which each takes less room on a narrow screen.
+    ``dense``: many columns, of which each takes less room on a narrow screen. ``name``: by which users keep filters and
+    columns of it; "" where they cannot. ``acts``: what a row offers; ``chosen``: what is offered for ticked ones.
     """
 
     columns: Sequence[Column[Row]]
@@ -72,10 +105,29 @@ class Table(Generic[Row]):
     dense: bool = False
     filters: Sequence[Filter] = ()
     none_such: Words = ""
+    name: str = ""
+    acts: Callable[[Row], Sequence[RowAct]] | None = None
+    chosen_acts: Chosen[Row] | None = None
 
     @property
     def on_page(self) -> list[Column[Row]]:
         return [column for column in self.columns if column.cell is not None]
+
+    @property
+    def choosable(self) -> list[Column[Row]]:
+        """Those that a user may leave out or add: neither the first, which names the row, nor what has no head."""
+        return [column for column in self.on_page[1:] if column.title]
+
+    def shown(self, columns: Sequence[str] | None) -> list[Column[Row]]:
+        """The columns that are shown to who has chosen these; None: chosen nothing."""
+        optional = {column.key for column in self.choosable}
+        wanted = {column.key for column in self.on_page if not column.hidden} if columns is None else set(columns)
+        return [column for column in self.on_page if column.key not in optional or column.key in wanted]
+
+    def narrowed(self, given: QueryDict) -> dict[str, str]:
+        """What of an address is worth keeping under a name: its filters, and its order."""
+        order = self.order(given)
+        return {key: said for key, said in self.chosen(given).items() if said} | ({"order": order} if order else {})
 
     def order(self, given: QueryDict) -> str:
         """The order that the address asks for; "" for the list's own."""
@@ -117,6 +169,16 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownRow:
+    """``cells``: (title, classes, what is shown); ``pick``: id and title of its box; ``key`` tells its acts apart."""
+
+    cells: Sequence[tuple[Words, str, object]]
+    pick: tuple[str, str] | None
+    acts: Sequence[RowAct]
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shown(Generic[Row]):
     """A page of a list as a template shows it by ``{% table shown %}``.
 
@@ -132,7 +194,45 @@ class Shown(Generic[Row]):
     @property
     def heads(self) -> list[Head]:
         now = self.table.order(self.request.GET)
-        return [self._head(column, now) for column in self.table.on_page]
+        return [self._head(column, now) for column in self.columns]
+
+    @property
+    def kept(self) -> Kept:
+        """What the user keeps of this list; read once a request."""
+        return kept_of(self.request, self.table.name)
+
+    @property
+    def columns(self) -> list[Column[Row]]:
+        return self.table.shown(self.kept.columns)
+
+    @property
+    def choices(self) -> list[tuple[str, Words, bool]]:
+        """(key, title, whether it is shown) of each column that can be chosen; none where nobody keeps any."""
+        shown = {column.key for column in self.columns}
+        keeps = self.table.name and getattr(getattr(self.request, "user", None), "account_id", None)
+        return [(one.key, one.title, one.key in shown) for one in self.table.choosable] if keeps else []
+
+    @property
+    def filters_kept(self) -> list[tuple[int, str, str, bool]]:
+        """(number, name, address, whether the list is narrowed so now) of each."""
+        now = self.table.narrowed(self.request.GET)
+        return [(one.number, one.name, self._kept_at(one), dict(one.query) == now) for one in self.kept.filters]
+
+    def _kept_at(self, kept: kept_lists.Filter) -> str:
+        """Its address, with the parameters in the order in which the form sends them."""
+        names = [*(one.key for one in self.table.filters), "order"]
+        return f"?{urlencode({name: kept.query[name] for name in names if name in kept.query})}"
+
+    @property
+    def can_keep(self) -> bool:
+        """Whether how the list is narrowed now can be kept, and is not yet."""
+        now = self.table.narrowed(self.request.GET)
+        return bool(self.choices and now and now not in [dict(one.query) for one in self.kept.filters])
+
+    @property
+    def chosen_buttons(self) -> list[tuple[str, str, Words, bool]]:
+        user = getattr(self.request, "user", None)
+        return self.table.chosen_acts.buttons(user) if self.table.chosen_acts and self.page.rows else []
 
     def _head(self, column: Column[Row], now: str) -> Head:
         if not column.ordered:
@@ -142,10 +242,17 @@ class Shown(Generic[Row]):
         return Head(column.title, _head_css(column), self._address(order=turned), sorted_as)
 
     @property
-    def rows(self) -> Iterator[list[tuple[Words, str, object]]]:
-        """(title, classes, what is shown) of each cell."""
-        for row in self.page.rows:
-            yield [(column.title, column.css, self._cell(column, row)) for column in self.table.on_page]
+    def rows(self) -> Iterator[ShownRow]:
+        columns, chosen = self.columns, self.table.chosen_acts if self.chosen_buttons else None
+        for number, row in enumerate(self.page.rows):
+            cells = [(column.title, column.css, self._cell(column, row)) for column in columns]
+            yield ShownRow(cells, chosen.pick(row) if chosen else None, self._acts(row), number)
+
+    def _acts(self, row: Row) -> list[RowAct]:
+        """Of those that the user may do."""
+        user = getattr(self.request, "user", None)
+        offered = self.table.acts(row) if self.table.acts else ()
+        return [act for act in offered if permitted.may(user, act.view, sending=act.sent)]
 
     def _cell(self, column: Column[Row], row: Row) -> object:
         if isinstance(column.cell, str):
@@ -190,6 +297,18 @@ class Shown(Generic[Row]):
             }
             for one in self.table.filters
         ]
+
+
+def kept_of(request: HttpRequest, name: str) -> Kept:
+    """What who asks keeps of the list of this name; read once a request."""
+    user = getattr(request, "user", None)
+    account_id = getattr(user, "account_id", None)
+    if not name or user is None or not account_id:
+        return Kept()
+    read: dict[str, Kept] = request.__dict__.setdefault("_kept_lists", {})
+    if name not in read:
+        read[name] = kept_lists.of(user.pk, account_id, name)
+    return read[name]
 
 
 def listed(table: Table[Row], rows: Sequence[Row], request: HttpRequest, label: Words = "") -> Shown[Row]:

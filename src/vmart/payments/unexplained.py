@@ -4,6 +4,8 @@ After a restored backup a payment may be older here than at its provider, or not
 this deployment and no payment of it. Another speaks of an amount, a currency or a reference that we did not ask for.
 """
 
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.payments.models import Unexplained
 from vmart.payments.providers.contract import printable
@@ -25,7 +27,8 @@ def keep(provider: str, reference: str, why: str) -> None:
             row.save(update_fields=["times", "last_wall_at"])
 
 
-def dismiss(number: int) -> bool:
+def dismiss(number: int, by: Actor) -> bool:
     """Take it off the seller's list; False when it is not there any more."""
     with db.act():
+        record.ask(by)
         return bool(Unexplained.objects.filter(id=number).delete()[0])

@@ -15,7 +15,9 @@ class Host(models.Model):
     name = models.CharField(max_length=80)
     online = models.BooleanField(default=True)
     off_since = models.DateTimeField(null=True)  # wall time; null while it is online, or nobody knows
-    enabled = models.BooleanField(default=True)
+    enabled = models.BooleanField(default=True)  # false: drained, by ``draining``
+    drained_at = models.DateTimeField(null=True)  # wall time
+    drained_by = models.CharField(max_length=254, default="", db_default="", blank=True)
     vcpu_capacity = models.IntegerField()
     memory_capacity_mib = models.BigIntegerField()
     disk_capacity_gib = models.BigIntegerField()

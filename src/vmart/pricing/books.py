@@ -3,18 +3,28 @@
 import datetime as dt
 import threading
 
+from django.db import OperationalError, connection, transaction
+
 from vmart.kernel import clock, db
-from vmart.kernel.errors import InvalidValue
+from vmart.kernel.errors import InvalidValue, NotFound, Unsupported
 from vmart.pricing.book import PriceBook, hourly_rates, parse_book
 from vmart.pricing.models import Book, Rate
 
-_lock = threading.Lock()
+_caching = threading.Lock()
 _parsed: dict[str, PriceBook] = {}  # by sha256: a published book never changes
 _current: tuple[int, dt.datetime, dt.datetime | None, PriceBook] | None = None
 
 
 class NotEffectiveYet(InvalidValue):
     """A book that would start before the one in force or in the past, or a first one in the future."""
+
+
+class NotToCome(Unsupported):
+    """A book that has begun, or behind which another is published, is not withdrawn."""
+
+
+class BeingRead(Unsupported):
+    """Somebody has been reading the price books for longer than is waited for."""
 
 
 def book_of(row: Book) -> PriceBook:
@@ -31,7 +41,7 @@ def current_book(generation: int, now: dt.datetime | None = None) -> PriceBook:
     cached = _current
     if cached and cached[0] == generation and cached[1] <= now and (cached[2] is None or now < cached[2]):
         return cached[3]
-    with _lock:
+    with _caching:
         row = _in_force(now)
         book = book_of(row)
         _current = (generation, row.effective_at, row.ends_at, book)
@@ -118,6 +128,43 @@ def publish(book: PriceBook, now: dt.datetime) -> bool:
         for rate in hourly_rates(book)
     )  # fmt: skip
     return True
+
+
+def withdraw(version: int) -> Book:
+    """Take back the book that begins last, if it has not begun: nobody has read a price in it. The one before goes on.
+
+    Belongs into an act, at its end: until that commits nobody else reads any book, so that none is in force for
+    somebody and gone for the next; whoever read this one as in force before has the time behind its beginning.
+    Raises NotFound, NotToCome, BeingRead.
+    """
+    db.require_transaction()
+    _lock()
+    row = Book.objects.filter(version=version).first()
+    if row is None:
+        raise NotFound("There is no price book {version}.", version=version)
+    before = Book.objects.filter(effective_at__lt=row.effective_at).order_by("-effective_at").first()
+    if row.effective_at <= clock.now() or before is None:
+        raise NotToCome("The price book {version} has begun: publish another one.", version=version)
+    if row.ends_at is not None:
+        raise NotToCome("A later price book is published: withdraw that one first.")
+    Rate.objects.filter(book=row).delete()
+    row.delete()
+    Book.objects.filter(pk=before.pk).update(ends_at=None)
+    before.ends_at = None
+    return before
+
+
+def _lock() -> None:
+    """No reader of books until this act ends; not waited for long, since all others wait behind it."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            cursor.execute("LOCK TABLE pricing_book IN ACCESS EXCLUSIVE MODE")
+            cursor.execute("SET LOCAL lock_timeout = '10s'")
+    except OperationalError as error:
+        if db.sqlstate(error) != "55P03":
+            raise
+        raise BeingRead("The price books are being read by a close or a backup: try again in a while.") from error
 
 
 def _refuse_dropped_prices(book: PriceBook, newest: Book) -> None:

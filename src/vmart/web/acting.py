@@ -23,6 +23,11 @@ def found(thing: _Thing | None) -> _Thing:
     return thing
 
 
+def as_file(request: HttpRequest) -> bool:
+    """Whether a list is asked for as a file."""
+    return request.method == "GET" and request.GET.get("as") == "csv"
+
+
 def machine_of(account_id: int, public_id: str) -> Instance:
     """The account's machine of that id."""
     return found(overview.machine(account_id, public_id))

@@ -1,4 +1,4 @@
-"""The form of a new alarm."""
+"""The form of an alarm, a new one or one that is changed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from vmart.kernel.errors import InvalidValue
 from vmart.monitoring import alarms
 from vmart.monitoring.alarms import Wanted
 from vmart.monitoring.metrics import METRICS
+from vmart.monitoring.models import Alarm
 from vmart.monitoring.words import metric_title
 from vmart.pages.forms import ActForm, text
 from vmart.tags import reads
@@ -18,7 +19,7 @@ from vmart.web.forms import one_of
 _WORDS = {">": _("above"), ">=": _("at least"), "<": _("below"), "<=": _("at most")}
 
 
-class NewAlarm(ActForm):
+class AlarmForm(ActForm):
     """Texts as they were typed; the act says what is wrong."""
 
     paths = {
@@ -36,9 +37,9 @@ class NewAlarm(ActForm):
     )
     tag = text(_("Tag"), required=False, hint=_("key=value: machines that get it later are watched too."))
 
-    def __init__(self, typed: Mapping[str, Any] | None = None, machine: str = "") -> None:
+    def __init__(self, typed: Mapping[str, Any] | None = None, machine: str = "", alarm: Alarm | None = None) -> None:
         now = {"metric": "cpu_percent", "comparison": ">", "threshold": "80", "minutes": "5", "machines": machine}
-        super().__init__(typed, initial=now)
+        super().__init__(typed, initial=now if alarm is None else _as_typed(alarm))
         self.fields["metric"].widget.choices = [
             (column, f"{metric_title(column)} ({metric.unit})") for column, metric in METRICS.items()
         ]
@@ -54,6 +55,14 @@ class NewAlarm(ActForm):
             instance_ids=tuple(typed["machines"].replace(",", " ").split()), tag_key=key, tag_value=value or "",
             language=get_language() or "en",
         )  # fmt: skip
+
+
+def _as_typed(alarm: Alarm) -> dict[str, str]:
+    return {
+        "name": alarm.name, "metric": alarm.metric, "comparison": alarm.comparison,
+        "threshold": f"{METRICS[alarm.metric].shown(alarm.threshold):.12g}", "minutes": str(alarm.minutes),
+        "machines": " ".join(alarm.instance_ids), "tag": f"{alarm.tag_key}={alarm.tag_value}" if alarm.tag_key else "",
+    }  # fmt: skip
 
 
 def _number(typed: str) -> float:

@@ -17,7 +17,7 @@ from vmart.monitoring.series import Summary, summary
 from vmart.monitoring.words import metric_title
 from vmart.pages import cells, printed
 from vmart.pages.cells import link, soft, together
-from vmart.pages.table import MONO, Column, Table
+from vmart.pages.table import MONO, Column, RowAct, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,8 @@ def _monitoring(public_id: str) -> str:
 
 
 def _stands(row: AlarmView) -> SafeString:
+    if not row.alarm.enabled:
+        return cells.badge(_("Off"), "idle")
     if row.alarming:
         text = ngettext("Alarm at {count} machine", "Alarm at {count} machines", row.alarming)
         shown = [link(_monitoring(one), one, MONO) for one in row.machines]
@@ -179,13 +181,40 @@ def _stands(row: AlarmView) -> SafeString:
     return cells.badge(_("No data"), "idle")
 
 
+def _watched(row: AlarmView) -> str:
+    """In a file: ids, a tag, or nothing for all."""
+    alarm = row.alarm
+    return " ".join(alarm.instance_ids) or (f"{alarm.tag_key}={alarm.tag_value}" if alarm.tag_key else "")
+
+
+def _state(row: AlarmView) -> str:
+    if not row.alarm.enabled:
+        return "OFF"
+    return "ALARM" if row.alarming else "OK" if row.well else "NO_DATA"
+
+
+def _acts(row: AlarmView) -> list[RowAct]:
+    def to(view: str, title: Any, **how: bool) -> RowAct:
+        return RowAct(view, reverse(view, args=[row.public_id]), title, **how)
+
+    title, on = (_("Switch off"), 0) if row.alarm.enabled else (_("Switch on"), 1)
+    switch = RowAct("alarm_switch", f"{reverse('alarm_switch', args=[row.public_id])}?on={on}", title, sent=True)
+    return [
+        to("alarm", _("Change")), switch,
+        to("alarm_delete", _("Delete"), sent=True, danger=True),
+    ]  # fmt: skip
+
+
 ALARMS: Table[AlarmView] = Table(
     (
-        Column("name", _("Alarm"), _name),
-        Column("rule", _("Rule"), lambda row: mails.rule(row.alarm)),
-        Column("machines", _("Machines"), _machines),
-        Column("state", _("State"), _stands),
-        Column("acts", "", "web/parts/alarm_acts.html", css="right"),
+        Column("id", "", None, lambda row: row.public_id),
+        Column("name", _("Alarm"), _name, lambda row: row.alarm.name),
+        Column("rule", _("Rule"), lambda row: mails.rule(row.alarm), lambda row: mails.rule(row.alarm)),
+        Column("machines", _("Machines"), _machines, _watched),
+        Column("state", _("State"), _stands, _state),
+        Column("alarming_at", "", None, lambda row: row.alarming),
+        Column("since", "", None, lambda row: row.alarming_since),
     ),
+    acts=_acts,
     empty=_("You have no alarm yet. One tells you by mail when a machine is busy, full or silent."),
 )

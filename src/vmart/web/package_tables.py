@@ -20,11 +20,26 @@ def _name(row: PackageView) -> SafeString:
 
 PACKAGES: Table[PackageView] = Table(
     (
-        Column("name", _("Bandwidth package"), _name),
-        Column("bandwidth", _("Bandwidth"), lambda row: f"{row.bandwidth_mbps} Mbps", css=FIGURE),
-        Column("members", _("Addresses"), lambda row: len(row.members), css=FIGURE),
-        Column("zone", _("Zone"), lambda row: zone_name(row.zone)),
-        Column("created", _("Bought"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("id", "", None, lambda row: row.public_id),
+        Column("name", _("Bandwidth package"), _name, lambda row: row.name),
+        Column(
+            "bandwidth",
+            _("Bandwidth"),
+            lambda row: f"{row.bandwidth_mbps} Mbps",
+            lambda row: row.bandwidth_mbps,
+            css=FIGURE,
+        ),
+        Column(
+            "members",
+            _("Addresses"),
+            lambda row: len(row.members),
+            lambda row: " ".join(member.public_id for member in row.members),
+            css=FIGURE,
+        ),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
+        Column(
+            "created", _("Bought"), lambda row: printed.instant(row.created_at), lambda row: row.created_at, css=NUM
+        ),
     ),
     empty=_("You have no bandwidth package yet. In one, several public addresses share a speed that you pay for once."),
     onward=("package_buy", _("Buy a bandwidth package")),

@@ -40,16 +40,21 @@ def kept(policy: PolicyView) -> str:
 
 SNAPSHOT_POLICIES: Table[PolicyView] = Table(
     (
-        Column("name", _("Snapshot policy"), _name),
-        Column("state", _("State"), state),
-        Column("times", _("When"), times),
-        Column("kept", _("Kept"), kept),
-        Column("disks", _("Disks"), lambda row: len(row.disks), css=FIGURE),
-        Column("region", _("Region"), lambda row: region_name(row.region)),
-        Column("next", _("Next time"), lambda row: printed.instant(row.next_at), css=NUM),
+        Column("id", "", None, lambda row: row.public_id),
+        Column("name", _("Snapshot policy"), _name, lambda row: row.name),
+        Column("state", _("State"), state, lambda row: "on" if row.active else "off"),
+        Column("times", _("When"), times, None),
+        Column("weekdays", "", None, lambda row: " ".join(str(day) for day in row.weekdays)),
+        Column("hours", "", None, lambda row: " ".join(str(hour) for hour in row.hours)),
+        Column("kept", _("Kept"), kept, None),
+        Column("kept_days", "", None, lambda row: row.retention_days),
+        Column("disks", _("Disks"), lambda row: len(row.disks), lambda row: " ".join(row.disks), css=FIGURE),
+        Column("region", _("Region"), lambda row: region_name(row.region), lambda row: row.region),
+        Column("next", _("Next time"), lambda row: printed.instant(row.next_at), lambda row: row.next_at, css=NUM),
     ),
     empty=_("You have no snapshot policy yet. One makes snapshots of its disks by itself, at hours that you choose."),
     filters=(Filter("q", _("Name or id")),),
+    name="snapshot_policies",
 )
 
 

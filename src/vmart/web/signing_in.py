@@ -4,11 +4,9 @@ import logging
 from email.utils import formataddr, parseaddr
 from typing import Any
 
-from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
-from allauth.account.utils import user_pk_to_url_str
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
@@ -27,7 +25,7 @@ from vmart.customers.models import User
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.orders.open_account import join_as, sign_up
-from vmart.pages import brand, local_time, wording
+from vmart.pages import behalf, brand, local_time, reset_link, wording
 from vmart.web import own_address, sessions, stages
 from vmart.web.invited_mail import INVITED
 from vmart.web.visitor import whence
@@ -57,11 +55,12 @@ class Backend(AuthenticationBackend):  # type: ignore[misc]  # allauth has no ty
     """Reads the user of a session together with the accounts of which he or she is a member: one query."""
 
     def get_user(self, user_id: int) -> User | None:
-        """The active user, with ``seen_at``: the use of his session, and what ``members.act_for`` says of him."""
+        """The active user, with ``seen_at``: the use of his session, and for which account he acts in which role."""
         users = User.objects.annotate(held=members.held(), seen_at=sessions.seen_at())
         user = users.filter(pk=user_id, is_active=True).first()
         if user is not None:
             members.act_for(user, _chosen())
+            behalf.take(user, _behalf())
             local_time.use(user.time_zone)
         return user
 
@@ -71,6 +70,12 @@ def _chosen() -> int | None:
     request = context.request
     chosen = request.session.get(members.CHOSEN) if request and hasattr(request, "session") else None
     return chosen if isinstance(chosen, int) else None
+
+
+def _behalf() -> behalf.Behalf | None:
+    """For which customer the session acts, where one of the staff does."""
+    request = context.request
+    return behalf.of_session(request.session) if request and hasattr(request, "session") else None
 
 
 class LongEnough(MinimumLengthValidator):
@@ -84,7 +89,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up: user, account and purses in one commit. Mail: its links are those of the shop's own address."""
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        return settings.PUBLIC_URL + _reset_path(key)
+        return settings.PUBLIC_URL + reset_link.path_of(key)
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
         return settings.PUBLIC_URL + reverse("account_confirm_email", args=[emailconfirmation.key])
@@ -184,14 +189,3 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         else:
             messages.error(request, _TAKEN)
         return done
-
-
-def reset_path(user: User) -> str:
-    """The path of a page where the user chooses a new password; good for ``PASSWORD_RESET_TIMEOUT``, once."""
-    key = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
-    return _reset_path(f"{user_pk_to_url_str(user)}-{key}")
-
-
-def _reset_path(key: str) -> str:
-    uid, _dash, token = key.partition("-")
-    return reverse("account_reset_password_from_key", args=[uid, token])

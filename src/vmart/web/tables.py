@@ -31,9 +31,18 @@ from vmart.payments.models import Payment
 from vmart.security.policies import Policy
 from vmart.storage.models import Disk
 from vmart.storage.models import State as DiskState
+from vmart.web import row_acts
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
 _BUY = ("buy", _("Buy a machine"))
+
+
+def _id(row: Any) -> str:
+    return str(row.public_id)
+
+
+def _created(row: Any) -> object:
+    return row.created_at
 
 
 def machine_name(machine: Instance) -> SafeString:
@@ -42,18 +51,6 @@ def machine_name(machine: Instance) -> SafeString:
 
 def _machine_link(machine: Instance) -> SafeString:
     return link(reverse("machine", args=[machine.public_id]), machine.name)
-
-
-def _chosen_machine(machine: Instance) -> SafeString:
-    """With a box where it has a term: those that are ticked are renewed together."""
-    if machine.subscription.charge_type != "PREPAID" or not machine.subscription.expires_at:
-        return machine_name(machine)
-    box = format_html(
-        '<input class="form-check-input" type="checkbox" name="id" value="{}" aria-label="{}"> ',
-        machine.public_id,
-        gettext("Choose {name}").format(name=machine.name),
-    )
-    return together(box, machine_name(machine))
 
 
 def _addresses(machine: Instance) -> SafeString:
@@ -94,15 +91,20 @@ def _states() -> Sequence[tuple[str, Words]]:
 MACHINES: Table[Instance] = Table(
     (
         Column("id", "", None, lambda row: row.public_id),
-        Column("name", _("Machine"), _chosen_machine, lambda row: row.name, ordered=True),
+        Column("name", _("Machine"), machine_name, lambda row: row.name, ordered=True),
         Column("state", _("State"), lambda row: cells.state(row.state), lambda row: row.state),
         Column("public_ip", _("Addresses"), _addresses, lambda row: row.public_ip, css=MONO),
         Column("private_ip", "", None, lambda row: row.private_ip),
         Column("zone", _("Zone"), _zone, lambda row: row.zone_id),
         Column("type", _("Type"), _type, lambda row: row.instance_type_id),
-        Column("vcpu", "", None, lambda row: row.vcpu),
-        Column("memory_mib", "", None, lambda row: row.memory_mib),
+        Column("vcpu", _("vCPU"), lambda row: row.vcpu, lambda row: row.vcpu, css=FIGURE, hidden=True),
+        Column("memory_mib", _("Memory"), lambda row: printed.memory(row.memory_mib), lambda row: row.memory_mib,
+               css=FIGURE, hidden=True),
         Column("charge_type", "", None, lambda row: row.subscription.charge_type),
+        Column("host_name", _("Host name"), lambda row: row.hostname, css=MONO, hidden=True),
+        Column("ipv6", _("IPv6 address"), lambda row: row.ipv6 or NOTHING, css=MONO, hidden=True),
+        Column("bandwidth", _("Bandwidth"), lambda row: f"{row.bandwidth_mbps} Mbps", css=FIGURE, hidden=True),
+        Column("login", _("User"), lambda row: row.login_user, css=MONO, hidden=True),
         Column("created", _("Bought"), lambda row: printed.day(row.created_at), lambda row: row.created_at, css=NUM,
                ordered=True),
         Column("expires", _("Billing"), _billing, lambda row: row.subscription.expires_at, ordered=True),
@@ -115,6 +117,9 @@ MACHINES: Table[Instance] = Table(
         Filter("state", _("State"), _states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+    name="machines",
+    acts=row_acts.of_machine,
+    chosen_acts=row_acts.MACHINES,
 )  # fmt: skip
 
 
@@ -169,6 +174,9 @@ DISKS: Table[OwnDisk] = Table(
         Filter("state", _("State"), _disk_states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+    name="disks",
+    acts=row_acts.of_disk,
+    chosen_acts=row_acts.DISKS,
 )  # fmt: skip
 
 
@@ -178,9 +186,9 @@ def _machines_with(row: TagView) -> SafeString:
 
 TAGS: Table[TagView] = Table(
     (
-        Column("key", _("Key"), lambda row: row.key),
-        Column("value", _("Value"), lambda row: row.value),
-        Column("things", _("Number of resources"), lambda row: row.things, css=FIGURE),
+        Column("key", _("Key"), lambda row: row.key, lambda row: row.key),
+        Column("value", _("Value"), lambda row: row.value, lambda row: row.value),
+        Column("things", _("Number of resources"), lambda row: row.things, lambda row: row.things, css=FIGURE),
         Column("machines", "", _machines_with, css=RIGHT),
     ),
     empty=_(
@@ -336,10 +344,12 @@ _KEY_SHOWN = 47
 
 KEY_PAIRS: Table[KeyPair] = Table(
     (
-        Column("name", _("Name"), lambda row: row.name),
-        Column("id", _("Id"), lambda row: row.public_id, css=MONO),
-        Column("public_key", _("Public key"), lambda row: _beginning(row.public_key), css=MONO),
-        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("name", _("Name"), lambda row: row.name, lambda row: row.name),
+        Column("id", _("Id"), lambda row: row.public_id, lambda row: row.public_id, css=MONO),
+        Column(
+            "public_key", _("Public key"), lambda row: _beginning(row.public_key), lambda row: row.public_key, css=MONO
+        ),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), _created, css=NUM),
         Column("acts", "", "web/parts/key_pair_acts.html", css=RIGHT),
     ),
     empty=_("You have no key pair yet."),
@@ -353,23 +363,25 @@ def _network_name(row: VpcView | SubnetView) -> SafeString:
 
 VPCS: Table[VpcView] = Table(
     (
-        Column("name", _("VPC"), _network_name),
-        Column("region", _("Region"), lambda row: region_name(row.region)),
-        Column("cidr", _("Range"), lambda row: row.cidr, css=MONO),
-        Column("subnets", _("Subnets"), lambda row: row.subnets, css=FIGURE),
-        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("id", "", None, _id),
+        Column("name", _("VPC"), _network_name, lambda row: row.name),
+        Column("region", _("Region"), lambda row: region_name(row.region), lambda row: row.region),
+        Column("cidr", _("Range"), lambda row: row.cidr, lambda row: row.cidr, css=MONO),
+        Column("subnets", _("Subnets"), lambda row: row.subnets, lambda row: row.subnets, css=FIGURE),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), _created, css=NUM),
         Column("acts", "", "web/parts/vpc_acts.html", css=RIGHT),
     ),
     empty=_("You have no network yet. The first machine in a zone makes a default one."),
 )
 SUBNETS: Table[SubnetView] = Table(
     (
-        Column("name", _("Subnet"), _network_name),
-        Column("vpc", _("VPC"), lambda row: together(row.vpc_name, soft(row.vpc_id, MONO))),
-        Column("zone", _("Zone"), lambda row: zone_name(row.zone)),
-        Column("cidr", _("Range"), lambda row: row.cidr, css=MONO),
-        Column("used", _("Addresses in use"), lambda row: row.taken, css=FIGURE),
-        Column("free", _("Free"), lambda row: row.free, css=FIGURE),
+        Column("id", "", None, _id),
+        Column("name", _("Subnet"), _network_name, lambda row: row.name),
+        Column("vpc", _("VPC"), lambda row: together(row.vpc_name, soft(row.vpc_id, MONO)), lambda row: row.vpc_id),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
+        Column("cidr", _("Range"), lambda row: row.cidr, lambda row: row.cidr, css=MONO),
+        Column("used", _("Addresses in use"), lambda row: row.taken, lambda row: row.taken, css=FIGURE),
+        Column("free", _("Free"), lambda row: row.free, lambda row: row.free, css=FIGURE),
         Column("acts", "", "web/parts/subnet_acts.html", css=RIGHT),
     ),
     empty=_("You have no subnet yet. The first machine in a zone makes a default one."),
@@ -389,17 +401,33 @@ def _security_group(row: Listed) -> SafeString:
 
 SECURITY_GROUPS: Table[Listed] = Table(
     (
-        Column("name", _("Security group"), _security_group, css=FREE),
+        Column("id", "", None, lambda row: row.group.public_id),
+        Column("name", _("Security group"), _security_group, lambda row: row.group.name, css=FREE),
+        Column("description", "", None, lambda row: row.group.description),
         Column(
-            "region", _("Region"), lambda row: region_name(row.group.region) if row.group.region else _("All regions")
+            "region",
+            _("Region"),
+            lambda row: region_name(row.group.region) if row.group.region else _("All regions"),
+            lambda row: row.group.region,
         ),
-        Column("ingress", _("Rules in"), lambda row: len(row.group.ingress), css=FIGURE),
-        Column("egress", _("Rules out"), lambda row: len(row.group.egress), css=FIGURE),
-        Column("machines", _("Machines"), lambda row: row.machines, css=FIGURE),
-        Column("created", _("Created"), lambda row: printed.instant(row.group.created_at), css=NUM),
+        Column(
+            "ingress", _("Rules in"), lambda row: len(row.group.ingress), lambda row: len(row.group.ingress), css=FIGURE
+        ),
+        Column(
+            "egress", _("Rules out"), lambda row: len(row.group.egress), lambda row: len(row.group.egress), css=FIGURE
+        ),
+        Column("machines", _("Machines"), lambda row: row.machines, lambda row: row.machines, css=FIGURE),
+        Column(
+            "created",
+            _("Created"),
+            lambda row: printed.instant(row.group.created_at),
+            lambda row: row.group.created_at,
+            css=NUM,
+        ),
     ),
     empty="",
     filters=(Filter("q", _("Name or id")),),
+    name="security_groups",
 )
 
 
@@ -461,17 +489,35 @@ def _template_name(row: TemplateView) -> SafeString:
 
 LAUNCH_TEMPLATES: Table[TemplateView] = Table(
     (
-        Column("name", _("Template"), _template_name, ordered=True),
-        Column("default", _("Default version"), lambda row: row.default_version, css=FIGURE),
-        Column("versions", _("Versions"), lambda row: row.versions, css=FIGURE),
-        Column("type", _("Type"), lambda row: version_facts.kind(row.contents)),
-        Column("image", _("Image"), lambda row: version_facts.image(row.contents)),
-        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM, ordered=True),
+        Column("id", "", None, _id),
+        Column("name", _("Template"), _template_name, lambda row: row.name, ordered=True),
+        Column(
+            "default",
+            _("Default version"),
+            lambda row: row.default_version,
+            lambda row: row.default_version,
+            css=FIGURE,
+        ),
+        Column("versions", _("Versions"), lambda row: row.versions, lambda row: row.versions, css=FIGURE),
+        Column(
+            "type",
+            _("Type"),
+            lambda row: version_facts.kind(row.contents),
+            lambda row: version_facts.kind(row.contents),
+        ),
+        Column(
+            "image",
+            _("Image"),
+            lambda row: version_facts.image(row.contents),
+            lambda row: version_facts.image(row.contents),
+        ),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), _created, css=NUM, ordered=True),
         Column("acts", "", "web/parts/template_acts.html", css=RIGHT),
     ),
     empty=_("You have no launch template yet. The purchase page saves what is chosen as one."),
     onward=_BUY,
     filters=(Filter("q", _("Name or id")),),
+    name="templates",
 )
 
 
@@ -481,16 +527,24 @@ def _group_name(row: GroupView) -> SafeString:
 
 PLACEMENT_GROUPS: Table[GroupView] = Table(
     (
-        Column("name", _("Placement group"), _group_name),
-        Column("apart", _("Apart by"), lambda row: wording.APART[row.apart]),
-        Column("affinity", _("Together at most"), lambda row: row.affinity, css=FIGURE),
-        Column("machines", _("Machines"), lambda row: f"{len(row.machines)} / {row.most}", css=FIGURE),
-        Column("created", _("Created"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("id", "", None, _id),
+        Column("name", _("Placement group"), _group_name, lambda row: row.name),
+        Column("apart", _("Apart by"), lambda row: wording.APART[row.apart], lambda row: row.apart),
+        Column("affinity", _("Together at most"), lambda row: row.affinity, lambda row: row.affinity, css=FIGURE),
+        Column(
+            "machines",
+            _("Machines"),
+            lambda row: f"{len(row.machines)} / {row.most}",
+            lambda row: " ".join(row.machines),
+            css=FIGURE,
+        ),
+        Column("created", _("Created"), lambda row: printed.instant(row.created_at), _created, css=NUM),
     ),
     empty=_(
         "You have no placement group yet. Machines of one lie on different hosts: one that fails takes one of them."
     ),
     filters=(Filter("q", _("Name or id")),),
+    name="placement_groups",
 )
 
 
@@ -528,6 +582,9 @@ SNAPSHOTS: Table[SnapshotView] = Table(
         Filter("state", _("State"), _snapshot_states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
+    name="snapshots",
+    acts=row_acts.of_snapshot,
+    chosen_acts=row_acts.SNAPSHOTS,
 )  # fmt: skip
 
 
@@ -580,15 +637,21 @@ def _eip_network(eip: EipView) -> SafeString:
 
 EIPS: Table[EipView] = Table(
     (
-        Column("address", _("Address"), _eip),
-        Column("state", _("State"), _eip_state),
-        Column("machine", _("Machine"), _eip_machine),
-        Column("network", _("Network"), _eip_network),
-        Column("zone", _("Zone"), lambda row: zone_name(row.zone)),
-        Column("created", _("Bought"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("id", "", None, _id),
+        Column("address", _("Address"), _eip, lambda row: row.ip),
+        Column("name", "", None, lambda row: row.name),
+        Column("state", _("State"), _eip_state, lambda row: row.state),
+        Column("machine", _("Machine"), _eip_machine, lambda row: row.machine),
+        Column("network", _("Network"), _eip_network, lambda row: row.internet_charge_type),
+        Column("bandwidth_mbps", "", None, lambda row: row.bandwidth_mbps),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
+        Column("created", _("Bought"), lambda row: printed.instant(row.created_at), _created, css=NUM),
+        Column("expires", "", None, lambda row: row.expires_at),
     ),
     empty=_("You have no elastic public address yet. One stays yours when its machine ends, and moves to another."),
     onward=("address_buy", _("Buy a public address")),
+    acts=row_acts.of_address,
+    chosen_acts=row_acts.ADDRESSES,
 )
 
 
@@ -647,10 +710,12 @@ BOUND_KEYS: Table[BoundKey] = Table(
 
 QUOTAS: Table[Bound] = Table(
     (
-        Column("quota", _("Quota"), lambda row: wording.QUOTAS[row.name]),
-        Column("zone", _("Zone"), lambda row: zone_name(row.zone) if row.zone else NOTHING),
-        Column("used", _("Used"), lambda row: NOTHING if row.used is None else row.used, css=FIGURE),
-        Column("most", _("At most"), lambda row: row.most, css=FIGURE),
+        Column("quota", _("Quota"), lambda row: wording.QUOTAS[row.name], lambda row: row.name),
+        Column("zone", _("Zone"), lambda row: zone_name(row.zone) if row.zone else NOTHING, lambda row: row.zone),
+        Column(
+            "used", _("Used"), lambda row: NOTHING if row.used is None else row.used, lambda row: row.used, css=FIGURE
+        ),
+        Column("most", _("At most"), lambda row: row.most, lambda row: row.most, css=FIGURE),
     ),
     empty="",
 )

@@ -1,5 +1,6 @@
 """Who asks: a customer, an operator, or somebody who has not signed in."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +14,14 @@ from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from vmart.customers import members, roles
+from vmart.customers import members, roles, staff
 from vmart.customers.roles import Permission
-from vmart.events.actor import PAGE, Actor
+from vmart.customers.staff import StaffPermission
+from vmart.events.actor import PAGE, SELLER, Actor
+from vmart.kernel.errors import Refused
+from vmart.orders import on_behalf
 from vmart.orders.open_account import place_of
-from vmart.pages import permitted, role_words
+from vmart.pages import behalf, permitted, role_words
 
 View = Callable[..., HttpResponseBase]
 _PERMISSION = "vmart.permission"  # what this request was found to be permitted
@@ -54,6 +58,11 @@ def actor(request: HttpRequest, account_id: int) -> Actor:
     """The customer who asks, on the pages, for the account."""
     user: Any = request.user
     address, request_id = whence(request)
+    if getattr(user, "behalf", None):
+        return Actor(
+            account_id, SELLER, user.email, address=address, request_id=request_id, staff=user.pk, behalf=True,
+            roles=staff.having_on_behalf(request.META[_PERMISSION]),
+        )  # fmt: skip
     return Actor(
         account_id, PAGE, user.email, address=address, request_id=request_id, member=user.pk,
         roles=roles.having(request.META[_PERMISSION]),
@@ -77,6 +86,30 @@ def to_another(request: HttpRequest) -> HttpResponseRedirect:
     return redirect("home")
 
 
+def refuse_on_behalf(request: HttpRequest, name: str) -> None:
+    """Refuse what another page than this one does, where that is not for who acts on behalf of a customer."""
+    user: Any = request.user
+    if getattr(user, "behalf", None) and name in permitted.NOT_ON_BEHALF:
+        raise PermissionDenied(role_words.not_permitted(user.role, ()))
+
+
+def ended_on_behalf(request: HttpRequest) -> HttpResponseRedirect:
+    """What was meant for the customer's account is done in none: say so, and go back to the customer."""
+    kept, role = behalf.end(request), permitted.staff_role_of(request.user)
+    messages.warning(request, _("You act for the customer no more: nothing was done."))
+    if kept is None or not role:
+        return redirect("home")
+    user: Any = request.user
+    address, request_id = whence(request)
+    by = Actor(
+        None, SELLER, user.email, address=address, request_id=request_id, staff=user.pk,
+        roles=staff.having(StaffPermission.LOOK),
+    )  # fmt: skip
+    with contextlib.suppress(Refused):  # who has lost his place meanwhile tells of nothing
+        on_behalf.end(kept.account, by)
+    return behalf.back_to(request, kept)
+
+
 def customer(view: View) -> View:
     """A page for people with an account: the view gets ``account_id`` as its second argument.
 
@@ -89,6 +122,8 @@ def customer(view: View) -> View:
         account_id = account_id_of(request)
         if account_id is None:
             user: Any = request.user
+            if behalf.of_session(request.session):
+                return ended_on_behalf(request)
             if request.session.get(members.CHOSEN):
                 messages.warning(request, _("You are no longer a member of that account."))
                 return to_another(request)

@@ -208,6 +208,8 @@ def retry_by(actor: Actor, operation_id: int) -> bool:
         waiting = Operation.objects.filter(id=operation_id, attention=True).first()
         if waiting is None or not retry(operation_id):
             return False
-        if waiting.account_id is not None:
+        if waiting.account_id is None:
+            record.ask(actor)
+        else:
             record.write(waiting.account_id, waiting.subject_kind, [waiting.subject_id], "retried", actor=actor)
     return True

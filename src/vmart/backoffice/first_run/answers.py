@@ -11,6 +11,8 @@ from vmart import engines
 from vmart.backoffice.apply_catalog import COMPUTE_VARIABLE, ZONE_VARIABLE
 from vmart.catalog.models import Applied, Draft
 from vmart.engines.driver import Driver
+from vmart.events import record
+from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.kernel.models import Deployment
 
@@ -26,19 +28,21 @@ def kept() -> dict[str, dict[str, Any]]:
     return dict(row.answers) if row else {}
 
 
-def keep(step: str, said: Mapping[str, Any]) -> None:
+def keep(step: str, said: Mapping[str, Any], by: Actor) -> None:
     """Keep a step's answers. Where what a host costs has changed, the prices are calculated anew."""
     with db.act():
         answers = _held()
+        record.ask(by)
         if step == "host" and answers.get("host") != said:
             answers.pop("prices", None)
         _put(answers | {step: dict(said)})
 
 
-def forget(step: str) -> None:
+def forget(step: str, by: Actor) -> None:
     """Have the step's defaults again."""
     with db.act():
         answers = _held()
+        record.ask(by)
         if answers.pop(step, None) is not None:
             _put(answers)
 

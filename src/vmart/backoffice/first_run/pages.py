@@ -15,6 +15,7 @@ from vmart.backoffice.first_run import answers, document, trial
 from vmart.backoffice.first_run.forms import QUESTIONS, TITLES, Question
 from vmart.backoffice.views import operator, seller
 from vmart.catalog import shop
+from vmart.events.actor import Actor
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import InvalidValue, Refused
 from vmart.listings.paging import number
@@ -44,12 +45,12 @@ def question(request: HttpRequest, step: str) -> HttpResponse:
     if answers.is_open():
         return redirect("seller_trial")
     if request.POST.get("act") == "anew":
-        answers.forget(step)
+        answers.forget(step, seller(request))
         return redirect("seller_first_run", step)
     kept = answers.filled(answers.kept())
     if request.method == "POST":
         form = QUESTIONS[step](request.POST)
-        if form.takes(lambda: _keep(step, form, kept)):
+        if form.takes(lambda: _keep(step, form, kept, seller(request))):
             return redirect(*_after(step))
         return _asked(request, form, kept, status=422)
     return _asked(request, QUESTIONS[step](initial=_initial(step, kept)), kept)
@@ -74,7 +75,7 @@ def _calculated(kept: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
 
-def _keep(step: str, form: Question, kept: Mapping[str, Any]) -> None:
+def _keep(step: str, form: Question, kept: Mapping[str, Any], by: Actor) -> None:
     """Keep what was said if a catalog file can say it. Raises Refused at the field."""
     said = form.said()
     document.check(step, said)
@@ -86,7 +87,7 @@ def _keep(step: str, form: Question, kept: Mapping[str, Any]) -> None:
     if step == "host":
         others["prices"] = {}
     _parsed(others | {step: said})
-    answers.keep(step, said)
+    answers.keep(step, said, by)
 
 
 def _refuse_other_zone(said: Mapping[str, Any]) -> None:
@@ -146,7 +147,7 @@ def open_shop(request: HttpRequest) -> HttpResponse:
     try:
         text = _parsed(kept)
         if request.method == "POST":
-            apply_catalog.apply_text(text, by=seller(request).name, based_on=0)
+            apply_catalog.apply_text(text, by=seller(request), based_on=0)
             shop.refresh()
             return redirect("seller_trial")
     except DocumentError as error:

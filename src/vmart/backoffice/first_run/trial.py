@@ -1,11 +1,12 @@
 """The seller's test order: a real order of a customer of his own, paid with gift money that the books show as such."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmart.catalog import shop
 from vmart.customers.accounts import OWN_DOMAIN
 from vmart.customers.models import User
+from vmart.events import record
 from vmart.events.actor import SELLER, Actor
 from vmart.instances.models import Instance
 from vmart.kernel import clock, db
@@ -64,7 +65,7 @@ def buy(asker: Actor, number: int) -> Bought | None:
     Raises what a purchase raises, NotFound where nothing is on sale.
     """
     wanted = _configuration()
-    account_id = _account_id() or _open_account()
+    account_id = _account_id() or _open_account(asker)
     if number != Order.objects.filter(account_id=account_id).count():
         return None
     price = quote(books.current_book(shop.current().generation), wanted)
@@ -72,7 +73,7 @@ def buy(asker: Actor, number: int) -> Bought | None:
     # A purchase that was refused leaves its gift behind; at another price the next try is another movement.
     by_hand.move(by_hand.Movement(account_id, gift_minor, "gift", reason, asker, f"{key}-{gift_minor}"))
     image = next(image.public_id for image in shop.current().images.values() if not image.unavailable_en)
-    actor = Actor(account_id, SELLER, asker.user, address=asker.address, request_id=asker.request_id)
+    actor = replace(asker, account_id=account_id, via=SELLER)
     return purchase(Purchase(actor, wanted, Machine(image, name="test-order"), client_token=key))
 
 
@@ -81,7 +82,7 @@ def end(asker: Actor) -> None:
     machine = latest().machine
     if machine is None:
         raise NotFound("There is no test machine.")
-    actor = Actor(machine.account_id, SELLER, asker.user, address=asker.address, request_id=asker.request_id)
+    actor = replace(asker, account_id=machine.account_id, via=SELLER)
     terminate.terminate(actor, [machine.public_id])
 
 
@@ -89,10 +90,11 @@ def _account_id() -> int | None:
     return Deployment.objects.values_list("test_account_id", flat=True).get()
 
 
-def _open_account() -> int:
+def _open_account(asker: Actor) -> int:
     """The test customer's account, opened once. Nobody signs in there, so its address is drawn and is nobody's."""
     with db.act():
         here = Deployment.objects.select_for_update().get()
+        record.ask(asker)
         if here.test_account_id is None:
             user = User(email=f"test-customer-{secrets.token_hex(8)}@{OWN_DOMAIN}", date_joined=clock.now())
             user.set_unusable_password()

@@ -36,7 +36,7 @@ def catalog_apply(own_data_dir: Path | None, file: Path, yes: bool) -> None:
         return click.confirm("apply this?")
 
     try:
-        changes = apply_file(file, None if yes else confirm, by=who_types().name)
+        changes = apply_file(file, None if yes else confirm, by=who_types())
     except Declined:
         click.echo("nothing was changed")
         sys.exit(NOT_WELL)
@@ -128,6 +128,20 @@ def catalog_preview(own_data_dir: Path | None, output: str, file: Path) -> None:
     )  # fmt: skip
 
 
+@catalog.command("withdraw")
+@data_dir_option
+@output_option
+@click.argument("version", type=click.IntRange(1, 2**31 - 1))
+def catalog_withdraw(own_data_dir: Path | None, output: str, version: int) -> None:
+    """Withdraw the price book VERSION, which has not begun; prints the books that are left."""
+    set_up(places_of(own_data_dir))
+    from vmart.backoffice import withdraw_book
+    from vmart.pricing import books
+
+    withdraw_book.withdraw(version, by=who_types())
+    show([{"version": row.version, "from": row.effective_at, "to": row.ends_at} for row in books.dated()], output)
+
+
 @catalog.command("sold-out")
 @data_dir_option
 @click.argument("instance_type")
@@ -138,7 +152,7 @@ def catalog_sold_out(own_data_dir: Path | None, instance_type: str, zone: str, s
     set_up(places_of(own_data_dir))
     from vmart.backoffice import prices
 
-    fresh = prices.sold_out(zone, instance_type, out=not sell, by=who_types().name)
+    fresh = prices.sold_out(zone, instance_type, out=not sell, by=who_types())
     click.echo(("sold again" if sell else "sold out from now on") if fresh else "it is so already")
 
 

@@ -24,9 +24,9 @@ def customer_reset_password(own_data_dir: Path | None, email: str) -> None:
     """Print a link with which the user of EMAIL chooses a new password: good for 24 hours, once."""
     places = places_of(own_data_dir)
     set_up(places)
-    from vmart.web.signing_in import reset_path
+    from vmart.pages import reset_link
 
-    click.echo(links_of(places) + reset_path(_user(email)))
+    click.echo(links_of(places) + reset_link.path(_user(email)))
 
 
 @customer.command("remove-second-factor")
@@ -56,7 +56,12 @@ def _user(email: str) -> Any:
 @customer.command("list")
 @data_dir_option
 @output_option
-@click.option("--search", default="", metavar="TEXT", help="A part of address or name, a number, or a machine's id.")
+@click.option(
+    "--search",
+    default="",
+    metavar="TEXT",
+    help="Beginnings of words of address or name, a number, a machine's id, or a public address.",
+)
 @click.option("--before", default="", metavar="NUMBER", help="Older ones than this: the last of the page before.")
 def customer_list(own_data_dir: Path | None, output: str, search: str, before: str) -> None:
     """Customers, newest first, 50 at a time. Amounts in currency units."""
@@ -67,7 +72,7 @@ def customer_list(own_data_dir: Path | None, output: str, search: str, before: s
     show(
         [
             {"number": row.id, "email": row.email, "since": row.created_at, "machines": row.machines,
-             "balance": _units(row.balance_minor), "frozen": row.frozen_reason}
+             "balance": units(row.balance_minor), "frozen": row.frozen_reason}
             for row in page.rows
         ],
         output,
@@ -93,8 +98,8 @@ def _shown(number: int) -> dict[str, Any]:
     assert found is not None
     return {
         "number": found.id, "email": found.email, "name": found.name, "since": found.created_at,
-        "frozen": found.frozen_reason, "available": _units(money.available_minor), "cash": _units(money.cash_minor),
-        "gift": _units(money.gift_minor), "set_aside": _units(money.held_minor), "owed": _units(money.owed_minor),
+        "frozen": found.frozen_reason, "available": units(money.available_minor), "cash": units(money.cash_minor),
+        "gift": units(money.gift_minor), "set_aside": units(money.held_minor), "owed": units(money.owed_minor),
         **found.quotas,
         "machines": [
             {"id": row.public_id, "name": row.name, "zone": row.zone_id, "type": row.instance_type_id,
@@ -102,24 +107,24 @@ def _shown(number: int) -> dict[str, Any]:
             for row in machines.by_key(number).rows
         ],
         "orders": [
-            {"id": row.id, "created": row.created_at, "count": row.count, "total": _units(row.total_minor),
+            {"id": row.id, "created": row.created_at, "count": row.count, "total": units(row.total_minor),
              "status": row.get_status_display()}
             for row in orders.page(number).rows
         ],
         "money": [
-            {"at": row.at, "kind": row.kind, "purse": row.purse, "amount": _units(row.amount_minor),
-             "after": _units(row.balance_after), "reason": row.reason, "actor": row.actor}
+            {"at": row.at, "kind": row.kind, "purse": row.purse, "amount": units(row.amount_minor),
+             "after": units(row.balance_after), "reason": row.reason, "actor": row.actor}
             for row in overview.statement(number).rows
         ],
         "activity": [
-            {"at": row.at, "of": row.subject or row.subject_kind, "kind": row.kind, "detail": _told(row.detail),
+            {"at": row.at, "of": row.subject or row.subject_kind, "kind": row.kind, "detail": told(row.detail),
              "actor": row.who}
             for row in activity.of_account(number).rows
         ],
     }  # fmt: skip
 
 
-def _told(detail: dict[str, Any]) -> str:
+def told(detail: dict[str, Any]) -> str:
     """An event's detail in a cell of a table; of a change, what holds after it."""
     return ", ".join(f"{name}={value}" for name, value in detail.get("after", detail).items())
 
@@ -164,7 +169,55 @@ def _move(own: Path | None, sign: int, *, customer: str, amount: str, reason: st
     key = secrets.token_hex(16) if key is None else key
     fresh = by_hand.move(by_hand.Movement(number, amount_minor, purse, reason, who_types(), key))
     done = "done" if fresh else "this was done before, and nothing has changed"
-    click.echo(f"{done}; available: {_units(overview.balance(number).available_minor)}")
+    click.echo(f"{done}; available: {units(overview.balance(number).available_minor)}")
+
+
+@customer.command("note")
+@data_dir_option
+@click.argument("customer")
+@click.argument("text")
+def customer_note(own_data_dir: Path | None, customer: str, text: str) -> None:
+    """Write TEXT down about CUSTOMER, for those who sell; the customer never sees it."""
+    set_up(places_of(own_data_dir))
+    from vmart.customers import notes
+
+    click.echo(f"note {notes.add(_find(customer), text, who_types()).pk}")
+
+
+@customer.command("strike-note")
+@data_dir_option
+@click.argument("customer")
+@click.argument("note", type=click.IntRange(1, 2**63 - 1))
+def customer_strike_note(own_data_dir: Path | None, customer: str, note: int) -> None:
+    """Strike the NOTE of this number out. It stays, with who did it."""
+    set_up(places_of(own_data_dir))
+    from vmart.customers import notes
+
+    click.echo("struck out" if notes.strike(_find(customer), note, who_types()) else "it is so already")
+
+
+@customer.command("notes")
+@data_dir_option
+@output_option
+@click.argument("customer")
+@click.option("--before", default="", metavar="NUMBER", help="Older ones than this: the last of the page before.")
+def customer_notes(own_data_dir: Path | None, output: str, customer: str, before: str) -> None:
+    """Notes of CUSTOMER, the latest first, 50 at a time."""
+    set_up(places_of(own_data_dir))
+    from vmart.listings import notes
+
+    page = notes.of_account(_find(customer), before)
+    show(
+        [
+            {"number": row.pk, "at": row.at, "by": row.by,
+             "text": " ".join(row.text.split()) if output == "table" else row.text, "struck_at": row.struck_at,
+             "struck_by": row.struck_by}
+            for row in page.rows
+        ],
+        output,
+    )  # fmt: skip
+    if page.older:
+        click.echo(f"older ones: --before {page.older}", err=True)
 
 
 @customer.command("freeze")
@@ -227,7 +280,7 @@ def _find(who: str) -> int:
     return numbers[0]
 
 
-def _units(amount_minor: int) -> str:
+def units(amount_minor: int) -> str:
     """Minor units as decimal text of currency units."""
     from vmart.catalog import shop
     from vmart.kernel.money import exponent, from_minor

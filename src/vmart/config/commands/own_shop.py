@@ -58,7 +58,7 @@ def shop_set(own_data_dir: Path | None, output: str, logo: Path | None, **said: 
     sent = (logo.read_bytes(), logo.stat().st_size) if logo else None
     section = read_yaml(last.text).get(acts.SECTION) or {}
     made = acts.section(held | typed | {"without_logo": said["without_logo"]}, section, sent)
-    acts.put(made, based_on=last.id, by=who_types().name)
+    acts.put(made, based_on=last.id, by=who_types())
     show(_told(), output)
 
 

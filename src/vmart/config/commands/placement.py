@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vmart.config.commands.frame import NOT_WELL, data_dir_option, places_of, set_up
+from vmart.config.commands.frame import NOT_WELL, data_dir_option, places_of, set_up, who_types
 from vmart.config.commands.output import output_option, show
 from vmart.config.places import Misused
 
@@ -51,6 +51,47 @@ def placement_rack(own_data_dir: Path | None, zone: str, host: str, rack: str) -
     except racks.NotPossible as why:
         raise Misused(str(why)) from None
     click.echo(f"{host} is in the rack {rack}" if rack else f"{host} is in no rack")
+
+
+@placement.command("hosts")
+@data_dir_option
+@output_option
+@click.option("--zone", default="", metavar="ZONE", help="Of this zone alone.")
+@click.option("--after", default="", metavar="ZONE~HOST", help="Those behind this one: the last of the page before.")
+def placement_hosts(own_data_dir: Path | None, output: str, zone: str, after: str) -> None:
+    """Hosts with what is sold of each, 50 at a time; ratios are against threads and storage as they are."""
+    set_up(places_of(own_data_dir))
+    from vmart.listings import hosts
+
+    page = hosts.page(zone.replace("\0", ""), after)
+    show(
+        [
+            {"zone": row.zone, "host": row.name, "rack": row.rack,
+             "state": "off" if not row.online else "on" if row.enabled else "drained", "machines": row.machines,
+             "vcpu": f"{row.vcpu_used}/{row.vcpu_capacity}", "vcpu_ratio": row.vcpu_ratio,
+             "memory_mib": f"{row.memory_used_mib}/{row.memory_capacity_mib}",
+             "disk_gib": f"{row.disk_used_gib}/{row.disk_capacity_gib}",
+             "disk_ratio": row.disk_ratio if row.pool_gib else None, "drained_by": row.drained_by}
+            for row in page.rows
+        ],
+        output,
+    )  # fmt: skip
+    if page.older:
+        click.echo(f"more: --after {page.older}", err=True)
+
+
+@placement.command("drain")
+@data_dir_option
+@click.argument("zone")
+@click.argument("host")
+@click.option("--undo", is_flag=True, help="Let it take machines again.")
+def placement_drain(own_data_dir: Path | None, zone: str, host: str, undo: bool) -> None:
+    """Place nothing more on HOST; what is there stays and runs on."""
+    set_up(places_of(own_data_dir))
+    from vmart.placement import draining
+
+    fresh = (draining.undrain if undo else draining.drain)(zone, host, who_types())
+    click.echo(("takes machines again" if undo else "drained") if fresh else "it is so already")
 
 
 def _of_type(zone: str, type_code: str, disk: int | None) -> tuple[dict[str, Any], dict[str, int]]:

@@ -24,11 +24,17 @@ BEGIN
   RETURN _most;
 END $$;
 
--- Whether this user is a member of the account whose role is among these, as it is now: asked under the account's lock,
--- which whoever changes roles takes too.
-CREATE FUNCTION fn.customers_permits(_account bigint, _user bigint, _roles text[]) RETURNS boolean
+-- Whether who asks may still: one of the seller's staff (_staff, else 0) or a member of the account (_member), whose role
+-- is among these as it is now. Members are asked under the account's lock, which whoever changes roles takes too. Staff
+-- acts for all accounts and takes no lock of its own, so its row is held until the act is over.
+CREATE FUNCTION fn.customers_permits(_account bigint, _member bigint, _staff bigint, _roles text[]) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+  IF _staff <> 0 THEN
+    PERFORM FROM customers_user
+    WHERE id = _staff AND is_staff AND is_active AND staff_role = ANY (_roles) FOR SHARE;
+    RETURN FOUND;
+  END IF;
   RETURN EXISTS (SELECT FROM customers_member
-                 WHERE account_id = _account AND user_id = _user AND role = ANY (_roles));
+                 WHERE account_id = _account AND user_id = _member AND role = ANY (_roles));
 END $$;

@@ -161,7 +161,8 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- How every rule stands at every machine of its own by the values up to _at; how many alarms began or ended. What stands
--- so already is not written. A machine that a rule is not for any more is forgotten, and its alarm is not told to end.
+-- so already is not written. A machine that a rule is not for any more is forgotten, and its alarm is not told to end;
+-- so are all of a rule that is off.
 CREATE FUNCTION fn.monitoring_evaluate(_at timestamptz) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE told int;
@@ -169,7 +170,7 @@ BEGIN
   WITH target AS MATERIALIZED (
     SELECT a.id AS alarm, i.id AS machine, a.metric, a.comparison, a.threshold, a.minutes
     FROM monitoring_alarm a JOIN fn.instances_there() AS i ON i.account_id = a.account_id
-    WHERE CASE WHEN jsonb_array_length(a.instance_ids) > 0 THEN a.instance_ids @> to_jsonb(i.public_id)
+    WHERE a.enabled AND CASE WHEN jsonb_array_length(a.instance_ids) > 0 THEN a.instance_ids @> to_jsonb(i.public_id)
                WHEN a.tag_key <> '' THEN EXISTS (
                  SELECT FROM fn.tags_had('instance') AS t
                  WHERE t.resource_id = i.public_id AND t.key = a.tag_key AND t.value = a.tag_value)

@@ -25,7 +25,8 @@ BEGIN
   END LOOP;
   orders := ARRAY(SELECT DISTINCT order_id FROM orders_line
                   WHERE subscription_id = ANY (ARRAY(SELECT (r->>'instance')::bigint
-                                                     FROM jsonb_array_elements(_results) AS r)));
+                                                     FROM jsonb_array_elements(_results) AS r
+                                                     WHERE (r->>'operation')::bigint = ANY (done || failed))));
   UPDATE orders_order o SET status = summary.status, closed_at = CASE WHEN summary.status = 5 THEN _now END
   FROM (
     SELECT order_id, CASE WHEN bool_or(state = 'delivering') THEN 3 WHEN bool_or(state <> 'failed') THEN 4 ELSE 5 END
@@ -108,4 +109,24 @@ BEGIN
   PERFORM fn.network_free_ipv6(ARRAY[_instance]);
   PERFORM fn.placement_free(ARRAY[_instance]);
   RETURN true;
+END $$;
+
+-- The seller voids what of an order is not delivered yet: its machines go the way of a failed delivery, whoever makes
+-- them at this moment. How many there were. Belongs under the account lock.
+CREATE FUNCTION fn.orders_voided(_order bigint, _code text, _why text, _now timestamptz) RETURNS int
+LANGUAGE plpgsql AS $$
+DECLARE turned bigint[]; machine bigint;
+BEGIN
+  turned := fn.worker_turn('deliver', 'machine', ARRAY(
+    SELECT subscription_id FROM orders_line WHERE order_id = _order AND state = 'delivering'), 'start', 'clean', _why);
+  FOREACH machine IN ARRAY turned LOOP
+    PERFORM fn.orders_one_failed(jsonb_build_object('instance', machine, 'code', _code, 'error', _why), _now);
+  END LOOP;
+  UPDATE orders_order SET
+    status = CASE WHEN EXISTS (SELECT FROM orders_line WHERE order_id = _order AND state <> 'failed') THEN 4 ELSE 7 END,
+    closed_at = CASE WHEN EXISTS (SELECT FROM orders_line WHERE order_id = _order AND state <> 'failed') THEN closed_at
+                     ELSE _now END
+  WHERE id = _order AND cardinality(turned) > 0
+    AND NOT EXISTS (SELECT FROM orders_line WHERE order_id = _order AND state = 'delivering');
+  RETURN cardinality(turned);
 END $$;

@@ -1,5 +1,5 @@
 -- The purchase: one statement, one commit. Reads like the way of an order:
--- account lock → may this member still → token → may this account buy → room → money → addresses → rows → work for the worker.
+-- account lock → may who asks still → token → may this account buy → room → money → addresses → rows → work for the worker.
 --
 -- _p: what was decided and made before the call (orders/purchase_values.py); _ids and
 -- _holds one a machine, in order.
@@ -18,9 +18,10 @@ DECLARE
   _answer jsonb := _p->'answer';
   _purses ledger_purses := fn.ledger_lock(_account);
 BEGIN
-  IF (_p->>'member')::bigint <> 0 AND NOT fn.customers_permits(
-       _account, (_p->>'member')::bigint, ARRAY(SELECT jsonb_array_elements_text(_p->'roles'))) THEN
-    PERFORM fn.kernel_refuse('not_permitted', array_to_string(ARRAY(SELECT jsonb_array_elements_text(_p->'roles')), ', '));
+  IF (_p->>'member')::bigint + (_p->>'staff')::bigint <> 0 AND NOT fn.customers_permits(
+       _account, (_p->>'member')::bigint, (_p->>'staff')::bigint,
+       ARRAY(SELECT jsonb_array_elements_text(_p->'roles'))) THEN
+    PERFORM fn.kernel_refuse('not_permitted', '');
   END IF;
   IF _p->>'token' <> '' THEN
     INSERT INTO orders_idempotency (account_id, token, fingerprint, answer, created_wall_at)

@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.forms import BoundField, CheckboxInput, Select
 from django.http import HttpRequest
+from django.middleware import csrf
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
@@ -49,20 +50,29 @@ def menu_for(request: HttpRequest) -> dict[str, Any]:
     return {"buy": menu.BUY, "buys": menu.BUY.is_of(view), "may_buy": may_buy, "groups": groups}
 
 
+def _token(shown: Shown[Any]) -> dict[str, Any]:
+    """For ``{% csrf_token %}`` in a part that has no context of the page; a list without a page has none."""
+    return {"csrf_token": csrf.get_token(shown.request)} if hasattr(shown.request, "META") else {}
+
+
 @register.inclusion_tag("pages/table.html")
 def table(shown: Shown[Any]) -> dict[str, Any]:
     """A list with its heads, its rows and the way to the next page; what to do where there is none."""
     onward = shown.table.onward
     user = getattr(shown.request, "user", None)  # of none: a list without a page
     offered = onward and permitted.may(user, onward[0], sending=onward[0] == menu.BUY.view)
-    return {"shown": shown, "onward": reverse(onward[0]) if onward and offered else ""}
+    here = {"shown": shown, "onward": reverse(onward[0]) if onward and offered else ""}
+    rows = list(shown.rows)
+    acts = any(row.acts for row in rows)
+    return here | {"rows": rows, "buttons": shown.chosen_buttons, "acts": acts} | (_token(shown) if acts else {})
 
 
 @register.inclusion_tag("pages/filters.html")
 def filters(shown: Shown[Any]) -> dict[str, Any]:
     """The form that narrows a list; its order stays."""
     order = shown.table.order(shown.request.GET)
-    return {"shown": shown, "kept": [("order", order)] if order else []}
+    here = {"shown": shown, "kept": [("order", order)] if order else []}
+    return here | (_token(shown) if shown.choices else {})
 
 
 @register.simple_block_tag

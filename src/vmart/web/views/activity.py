@@ -21,7 +21,7 @@ _NOT_AN_ACCOUNTS = {"zone", "host", "image", "hour", "deployment", "card_message
 @customer
 def activity(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """A page of it, narrowed by its filters; ``as=csv``: all that they leave, as a file."""
-    table = _table()
+    table = audit_log()
     wanted = _wanted(table, request.GET)
     if request.GET.get("as") == "csv":
         return table.file("activity.csv", lambda key: of_account(account_id, key, wanted))
@@ -29,11 +29,13 @@ def activity(request: HttpRequest, account_id: int) -> HttpResponse | StreamingH
     return render(request, "web/activity.html", {"activity": Shown(table, page, request)})
 
 
-def _table() -> Table[Happened]:
+def audit_log() -> Table[Happened]:
+    """The list, with its choices in the reader's language."""
     kinds = sorted(wording.EVENTS.items(), key=lambda kind: str(kind[1]))
     subjects = [(kind, title) for kind, title in wording.SUBJECTS.items() if kind not in _NOT_AN_ACCOUNTS]
     return lists.activity(
         seller=False,
+        name="activity",
         filters=(
             Filter("user", _("Member")),
             Filter("of", _("Kind of thing"), lambda: subjects),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
@@ -29,16 +29,19 @@ from vmart.pricing.address import AddressPart
 from vmart.pricing.errors import PeriodNotSold
 from vmart.pricing.priced import Priced
 from vmart.web import acting, typed_tags
-from vmart.web.acting import found, was_shown
+from vmart.web.acting import as_file, found, was_shown
 from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
+from vmart.web.row_acts import address_may
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
 
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The addresses, newest first."""
+    if as_file(request):
+        return EIPS.file("addresses.csv", lambda key: eips.by_key(account_id, before=key))
     page = eips.by_key(account_id, before=request.GET.get("before", ""))
     busy = any(_is_busy(row) for row in page.rows)
     return render(request, "web/addresses/list.html", {"addresses": Shown(EIPS, page, request), "busy": busy})
@@ -100,15 +103,15 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     if form.takes(lambda: rename.rename(actor(request, account_id), public_id, form.cleaned_data["name"])):
         messages.success(request, _("The address was renamed."))
         return redirect("address", public_id)
-    busy, in_bin = _is_busy(eip), eip.off and eip.expires_at is not None
+    can, in_bin = address_may(eip), eip.off and eip.expires_at is not None
     machines = EipMachine(eips.bindable(account_id, eip.zone) if eip.state == "UNBIND" else [])
     here = {
         "eip": eip, "form": form, "cost": _cost(eip), "machines": machines,
         "faster": EipBandwidth(initial={"bandwidth": eip.bandwidth_mbps}),
         "otherwise": EipMode(eip.internet_charge_type, eip.bandwidth_mbps),
-        "busy": busy, "can_change": not busy and not eip.off,
-        "can_unbind": not busy and eip.state == "BIND" and (not eip.off or in_bin),
-        "can_release": not busy and eip.state == "UNBIND" and (not eip.off or in_bin),
+        "busy": _is_busy(eip), "can_change": "change" in can,
+        "can_unbind": "unbind" in can,
+        "can_release": "release" in can,
         "in_bin": in_bin,
         "packages": () if eip.expires_at or eip.package else packages.usable(account_id, eip.zone),
         "terms": orders.terms(eip.id) if eip.expires_at else (),

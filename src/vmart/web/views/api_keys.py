@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods
 from vmart.customers import api_keys
 from vmart.customers.models import Account, ApiKey
 from vmart.kernel.errors import Refused
+from vmart.listings.paging import Page
 from vmart.pages import wording
 from vmart.pages.table import listed
-from vmart.web.acting import found
+from vmart.web.acting import as_file, found
 from vmart.web.member_forms import KeyAddresses
 from vmart.web.member_tables import API_KEYS, enabled
 from vmart.web.visitor import actor, customer, field
@@ -25,8 +26,10 @@ _SHOWN = 500  # of all members of an account
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
-def keys(request: HttpRequest, account_id: int) -> HttpResponse:
+def keys(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """One's own keys, and those of members whom one may remove; a new one, on and off, gone."""
+    if as_file(request):
+        return API_KEYS.file("api-keys.csv", lambda _key: Page(_seen(request, account_id)))
     if request.method != "POST":
         return _page(request, account_id)
     account: Any = Account.objects.get(id=account_id)
@@ -48,11 +51,14 @@ def keys(request: HttpRequest, account_id: int) -> HttpResponse:
     return redirect("api_keys")
 
 
-def _page(request: HttpRequest, account_id: int, **here: Any) -> HttpResponse:
+def _seen(request: HttpRequest, account_id: int) -> list[ApiKey]:
     user: Any = request.user
-    held = list(api_keys.seen_by(account_id, user.pk, user.role).order_by("-id")[:_SHOWN])
+    return list(api_keys.seen_by(account_id, user.pk, user.role).order_by("-id")[:_SHOWN])
+
+
+def _page(request: HttpRequest, account_id: int, **here: Any) -> HttpResponse:
     here |= {
-        "keys": listed(API_KEYS, held, request),
+        "keys": listed(API_KEYS, _seen(request, account_id), request),
         "most": api_keys.KEYS_PER_MEMBER,
         "endpoint": request.get_host(),
         "scheme": request.scheme,

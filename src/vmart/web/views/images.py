@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -25,7 +25,7 @@ from vmart.policy import policy
 from vmart.storage.models import Disk, OwnImage
 from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.web import typed_tags
-from vmart.web.acting import done, found, machine_of, was_shown
+from vmart.web.acting import as_file, done, found, machine_of, was_shown
 from vmart.web.image_forms import ImageName, ImageShares, NewImport, NewOwnImage
 from vmart.web.tables import IMAGES
 from vmart.web.visitor import actor, customer, field
@@ -35,8 +35,10 @@ _BUSY = ("CREATING", "IMPORTING")
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The account's own images and those shared with it, newest first."""
+    if as_file(request):
+        return IMAGES.file("images.csv", lambda key: images.by_key(account_id, before=key))
     page = images.by_key(account_id, before=request.GET.get("before", ""))
     busy = any(row.state in _BUSY for row in page.rows)
     return render(request, "web/images/list.html", {"images": Shown(IMAGES, page, request), "busy": busy})

@@ -40,6 +40,7 @@ from vmart.orders.machines import is_under_way
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import wording
 from vmart.pages.table import Shown
+from vmart.pages.way_back import way_back
 from vmart.tags import reads
 from vmart.web.acting import done, machine_of
 from vmart.web.tables import MACHINES
@@ -68,9 +69,7 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
         return MACHINES.file("machines.csv", page_before)
     page = page_before(request.GET.get("before", ""))
     busy = any(machine.state in wording.IN_BETWEEN for machine in page.rows)
-    prepaid = any(machine.subscription.expires_at for machine in page.rows)
-    here = {"machines": Shown(MACHINES, page, request), "busy": busy, "any_prepaid": prepaid}
-    return render(request, "web/machines/list.html", here)
+    return render(request, "web/machines/list.html", {"machines": Shown(MACHINES, page, request), "busy": busy})
 
 
 _ON = (State.RUNNING, State.REBOOTING, State.RESCUE_MODE)
@@ -100,7 +99,8 @@ def power(request: HttpRequest, account_id: int, public_id: str, act: str) -> Ht
     """Start or reboot: no money to confirm."""
     machine_of(account_id, public_id)
     verb = {"start": start.start, "reboot": reboot.reboot}[act]
-    return done(request, lambda: verb(actor(request, account_id), [public_id]), "", "machine", public_id)
+    back = [way_back(request)] if way_back(request) else ["machine", public_id]  # a list leads back to itself
+    return done(request, lambda: verb(actor(request, account_id), [public_id]), "", *back)
 
 
 @never_cache

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,11 +19,12 @@ from vmart.customers.models import Invitation, Member, User
 from vmart.customers.roles import Permission
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
+from vmart.listings.paging import Page
 from vmart.orders import membership
 from vmart.pages import role_words, wording
 from vmart.pages.table import listed
 from vmart.policy import policy
-from vmart.web.acting import done, found
+from vmart.web.acting import as_file, done, found
 from vmart.web.invited_mail import INVITED, send
 from vmart.web.member_forms import NewMember, OtherRole
 from vmart.web.member_tables import INVITATIONS, MEMBERS
@@ -33,8 +34,10 @@ from vmart.web.visitor import act_for, actor, customer, field, to_another, whenc
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """Members and open invitations; whoever may invites here."""
+    if as_file(request):
+        return MEMBERS.file("members.csv", lambda _key: Page(_members(account_id)))
     user: Any = request.user
     form = NewMember(roles.may_give(user.role), request.POST if request.method == "POST" else None)
     if made := form.made(lambda: _invite(request, account_id, form.cleaned_data)):
@@ -59,13 +62,16 @@ def _link(request: HttpRequest, made: Made) -> str:
     return request.build_absolute_uri(reverse("invited", args=[made.word]))
 
 
+def _members(account_id: int) -> list[Member]:
+    return list(Member.objects.select_related("user").filter(account_id=account_id).order_by("id"))
+
+
 def _page(request: HttpRequest, account_id: int, form: NewMember, link: str = "") -> HttpResponse:
     user: Any = request.user
-    held = list(Member.objects.select_related("user").filter(account_id=account_id).order_by("id"))
     manages = roles.may(user.role, Permission.MEMBERS)
     waiting = list(invitations.open_of(account_id).select_related("invited_by")) if manages else []
     here = {
-        "members": listed(MEMBERS, held, request),
+        "members": listed(MEMBERS, _members(account_id), request),
         "invitations": listed(INVITATIONS, waiting, request, _("Invitations")),
         "manages": manages,
         "form": form,

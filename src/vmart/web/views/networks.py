@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -14,6 +14,7 @@ from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
 from vmart.listings import networks as listed_networks
 from vmart.listings.networks import WantedVpcs
+from vmart.listings.paging import Page
 from vmart.listings.views import VpcView
 from vmart.network import subnets, vpcs
 from vmart.network.subnets import NewSubnet
@@ -24,6 +25,7 @@ from vmart.pages.table import Shown, listed
 from vmart.tags import new
 from vmart.tags.things import SUBNET, VPC
 from vmart.web import typed_tags
+from vmart.web.acting import as_file
 from vmart.web.forms import OwnSubnet, OwnVpc
 from vmart.web.tables import SUBNETS, VPCS
 from vmart.web.visitor import actor, customer, field
@@ -34,8 +36,12 @@ _VPCS_SHOWN = 1000  # more than an account can have: a few in each region
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
-def networks(request: HttpRequest, account_id: int) -> HttpResponse:
+def networks(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """Both lists, and below them the ways to new ones."""
+    if as_file(request) and request.GET.get("of") == "vpcs":
+        return VPCS.file("vpcs.csv", lambda _key: Page(_vpcs(account_id)))
+    if as_file(request):
+        return SUBNETS.file("subnets.csv", lambda key: listed_networks.subnets_by_key(account_id, key))
     act = request.POST.get("act", "")
     if act in _MADE:
         return _make(request, account_id, act)

@@ -9,10 +9,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from vmart.catalog import shop
+from vmart.events import record
+from vmart.events.models import Event
 from vmart.kernel.errors import Refused
-from vmart.listings import orders, overview
+from vmart.listings import activity, orders, overview
 from vmart.listings.orders import OrderView
-from vmart.orders import passwords
+from vmart.orders import passwords, refund, void
 from vmart.orders.models import Status
 from vmart.pages import confirm, wording
 from vmart.pages.table import Shown, listed
@@ -62,6 +64,13 @@ def _view(account_id: int, order_id: int) -> OrderView:
     return found(orders.view(account_id, order_id) if order_id < 2**63 else None)
 
 
+def _by_seller(view: OrderView) -> list[Event]:
+    """What the seller gave back of it, or voided, and why; latest first."""
+    touched = view.order.reason == void.WHY or any(line.seller_back_minor for line in view.all_lines)
+    happened = activity.of_thing(record.ORDER, view.order.id) if touched else []
+    return [event for event in happened if event.kind in (refund.EVENT, void.EVENT)]
+
+
 def _payable(account_id: int, view: OrderView) -> dict[str, Any]:
     """What the page of an order that waits for its payment needs."""
     if view.order.status != Status.UNPAID:
@@ -93,6 +102,7 @@ def _timeline(request: HttpRequest, view: OrderView) -> dict[str, Any]:
     return {
         "view": view,
         "order": view.order,
+        "by_seller": _by_seller(view),
         "steps": steps,
         "by_hour": view.order.charge_type != "PREPAID",
         "ordered": listed(ORDERED, view.lines, request),

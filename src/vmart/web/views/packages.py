@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +23,7 @@ from vmart.pages import shown_quote
 from vmart.pages.table import Shown, listed
 from vmart.pricing.package import PackagePart
 from vmart.web import acting, typed_tags
-from vmart.web.acting import found, was_shown
+from vmart.web.acting import as_file, found, was_shown
 from vmart.web.package_forms import NewPackage, PackageAddress, PackageName, PackageSpeed
 from vmart.web.package_tables import MEMBERS, PACKAGES
 from vmart.web.visitor import actor, customer, field
@@ -31,8 +31,10 @@ from vmart.web.visitor import actor, customer, field
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The packages, newest first."""
+    if as_file(request):
+        return PACKAGES.file("bandwidth-packages.csv", lambda key: packages.by_key(account_id, before=key))
     page = packages.by_key(account_id, before=request.GET.get("before", ""))
     busy = any(_is_busy(row) for row in page.rows)
     return render(request, "web/packages/list.html", {"packages": Shown(PACKAGES, page, request), "busy": busy})

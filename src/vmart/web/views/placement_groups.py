@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,7 +17,7 @@ from vmart.orders.placement_groups import Wanted
 from vmart.pages.table import Shown
 from vmart.pages.table import listed as in_table
 from vmart.web import typed_tags
-from vmart.web.acting import done, found
+from vmart.web.acting import as_file, done, found
 from vmart.web.forms import ChangedGroup, NewGroup
 from vmart.web.tables import GROUPED, PLACEMENT_GROUPS, Grouped
 from vmart.web.visitor import actor, customer, field
@@ -26,13 +26,16 @@ from vmart.web.visitor import actor, customer, field
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The groups; below them the way to a new one."""
     form = NewGroup(request.POST if request.method == "POST" else None)
     if made := form.made(lambda: placement_groups.create(actor(request, account_id), _wanted(form.cleaned_data))):
         messages.success(request, _("The placement group {name} was made.").format(name=made.name))
         return redirect("placement_groups")
-    page = listed.by_key(account_id, PLACEMENT_GROUPS.chosen(request.GET)["q"], before=request.GET.get("before", ""))
+    word = PLACEMENT_GROUPS.chosen(request.GET)["q"]
+    if as_file(request):
+        return PLACEMENT_GROUPS.file("placement-groups.csv", lambda key: listed.by_key(account_id, word, before=key))
+    page = listed.by_key(account_id, word, before=request.GET.get("before", ""))
     here = {"groups": Shown(PLACEMENT_GROUPS, page, request), "form": form}
     return render(request, "web/placement_groups/list.html", here, status=422 if form.errors else 200)
 

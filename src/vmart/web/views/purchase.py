@@ -31,7 +31,7 @@ from vmart.pricing.quote import Quote
 from vmart.web import acting, from_template, like_it, offer, tray, way_in
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
-from vmart.web.visitor import account_id_of, actor, customer, field, require
+from vmart.web.visitor import account_id_of, actor, customer, field, refuse_on_behalf, require
 
 _KEY_PAIRS_SHOWN = _GROUPS_SHOWN = 100
 
@@ -193,6 +193,7 @@ def _to_top_up(request: HttpRequest, account_id: int) -> HttpResponse:
 
 def _new_key(request: HttpRequest, account_id: int) -> HttpResponse:
     """Make or import a key pair in place: the page again with the new pair chosen. Its private key is shown once."""
+    refuse_on_behalf(request, "keys")
     form, name = request.POST.copy(), field(request.POST, "key_name")
     form["login"] = "key"
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -30,7 +30,7 @@ from vmart.security.policies import Policy
 from vmart.tags import new
 from vmart.tags.things import SECURITY_GROUP
 from vmart.web import typed_tags
-from vmart.web.acting import found, machine_of
+from vmart.web.acting import as_file, found, machine_of
 from vmart.web.forms import LAST, ChangedRule, ChangedSecurityGroup, NewRule, NewSecurityGroup
 from vmart.web.group_boxes import boxes
 from vmart.web.tables import MACHINES_IN_GROUP, RULES, SECURITY_GROUPS, Ruled
@@ -43,7 +43,7 @@ IN_FORCE = gettext_lazy("Done. It holds for new connections within seconds; thos
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The groups; below them the way to a new one."""
     form = NewSecurityGroup(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -60,6 +60,8 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
             messages.success(request, _("{name} was made.").format(name=made.name))
             return redirect("security_group", made.public_id)
     word = SECURITY_GROUPS.chosen(request.GET)["q"]
+    if as_file(request):
+        return SECURITY_GROUPS.file("security-groups.csv", lambda key: listed_groups.page(account_id, word, before=key))
     page = listed_groups.page(account_id, word, before=request.GET.get("before", ""))
     here = {"groups": Shown(SECURITY_GROUPS, page, request), "form": form}
     return render(request, "web/security_groups/list.html", here, status=422 if form.errors else 200)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,7 +17,7 @@ from vmart.orders.snapshots import policies
 from vmart.orders.snapshots.policies import Wanted
 from vmart.pages.table import Shown
 from vmart.web import policy_tables
-from vmart.web.acting import done, found
+from vmart.web.acting import as_file, done, found
 from vmart.web.policy_forms import ChangedPolicy, NewPolicy, PolicyDiskId
 from vmart.web.policy_tables import POLICY_DISKS, SNAPSHOT_POLICIES
 from vmart.web.visitor import actor, customer, field
@@ -26,7 +26,7 @@ from vmart.web.visitor import actor, customer, field
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The policies; below them the way to a new one."""
     form = NewPolicy(request.POST if request.method == "POST" else None)
     who = actor(request, account_id)
@@ -34,6 +34,8 @@ def listing(request: HttpRequest, account_id: int) -> HttpResponse:
         messages.success(request, _("{name} was made. Bind its disks now.").format(name=made.name))
         return redirect("snapshot_policy", made.public_id)
     word = SNAPSHOT_POLICIES.chosen(request.GET)["q"]
+    if as_file(request):
+        return SNAPSHOT_POLICIES.file("snapshot-policies.csv", lambda key: listed.by_key(account_id, word, before=key))
     page = listed.by_key(account_id, word, before=request.GET.get("before", ""))
     here = {"policies": Shown(SNAPSHOT_POLICIES, page, request), "form": form}
     return render(request, "web/snapshot_policies/list.html", here, status=422 if form.errors else 200)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from vmart.pages.table import Shown, listed
 from vmart.tags import modify, reads
 from vmart.tags.things import BANDWIDTH_PACKAGE, EIP, INSTANCE, Thing
 from vmart.tags.wanted import Tag
-from vmart.web.acting import found, machine_of
+from vmart.web.acting import as_file, found, machine_of
 from vmart.web.tables import TAGS, TAGS_OF_ONE, OwnTag
 from vmart.web.typed_tags import NewTag
 from vmart.web.visitor import actor, customer, field
@@ -27,8 +27,10 @@ from vmart.web.visitor import actor, customer, field
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """Keys with their values, and how many things have each."""
+    if as_file(request):
+        return TAGS.file("tags.csv", lambda key: list_of_tags.page(account_id, key))
     page = list_of_tags.page(account_id, request.GET.get("before", ""))
     return render(request, "web/tags.html", {"tags": Shown(TAGS, page, request)})
 

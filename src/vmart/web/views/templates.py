@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -13,12 +13,12 @@ from vmart.kernel.errors import Refused
 from vmart.launch_templates import change
 from vmart.listings import launch_templates
 from vmart.listings.launch_templates import TemplateView, VersionView
-from vmart.listings.paging import number
+from vmart.listings.paging import Page, number
 from vmart.pages import version_facts, wording
 from vmart.pages.table import Shown
 from vmart.pages.version_facts import Fact
 from vmart.web import from_template
-from vmart.web.acting import done, found
+from vmart.web.acting import as_file, done, found
 from vmart.web.tables import LAUNCH_TEMPLATES
 from vmart.web.visitor import actor, customer
 
@@ -34,12 +34,16 @@ class _Shown:
 
 @require_safe
 @customer
-def listing(request: HttpRequest, account_id: int) -> HttpResponse:
+def listing(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHttpResponse:
     """The templates, narrowed and ordered as the address says."""
-    page = launch_templates.by_key(
-        account_id, LAUNCH_TEMPLATES.chosen(request.GET)["q"], before=request.GET.get("before", ""),
-        order=LAUNCH_TEMPLATES.order(request.GET),
-    )  # fmt: skip
+    word, order = LAUNCH_TEMPLATES.chosen(request.GET)["q"], LAUNCH_TEMPLATES.order(request.GET)
+
+    def page_before(key: str) -> Page[TemplateView]:
+        return launch_templates.by_key(account_id, word, before=key, order=order)
+
+    if as_file(request):
+        return LAUNCH_TEMPLATES.file("templates.csv", page_before)
+    page = page_before(request.GET.get("before", ""))
     return render(request, "web/templates/list.html", {"templates": Shown(LAUNCH_TEMPLATES, page, request)})
 
 

@@ -62,6 +62,20 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+-- Work goes on with another step whoever has it in hand: its owner is behind the fence from now on, and keeps his lease
+-- until he has seen that, so that nobody does the next step beside him. The subjects whose work was at that step.
+CREATE FUNCTION fn.worker_turn(
+  _kind text, _subject_kind text, _subjects bigint[], _step text, _next text, _error text
+) RETURNS bigint[]
+LANGUAGE sql AS $$
+  WITH turned AS (
+    UPDATE worker_operation SET step = _next, not_before = NULL, attempt = 0, attention = false, last_error = _error
+    WHERE kind = _kind AND subject_kind = _subject_kind AND subject_id = ANY (_subjects) AND step = _step
+    RETURNING subject_id
+  )
+  SELECT coalesce(array_agg(subject_id ORDER BY subject_id), '{}') FROM turned
+$$;
+
 -- Into the payload of work that is still this owner's: what whoever does it next must know.
 CREATE FUNCTION fn.worker_note(_id bigint, _owner uuid, _payload jsonb) RETURNS boolean
 LANGUAGE plpgsql AS $$

@@ -1,0 +1,69 @@
+"""A price book that has not begun is withdrawn: the book before goes on, and the catalog file says it again."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db.models import F
+
+from vmart.backoffice import apply_catalog, catalog_text
+from vmart.backoffice.prices import BOOK
+from vmart.catalog import shop
+from vmart.catalog.models import Applied
+from vmart.events.actor import Actor
+from vmart.kernel import db
+from vmart.kernel.documents import DocumentError, read_yaml
+from vmart.kernel.errors import InvalidValue
+from vmart.kernel.models import Deployment
+from vmart.pricing import books
+from vmart.pricing.models import Book
+
+
+def withdraw(version: int, *, by: Actor) -> None:
+    """Withdraw the book, in one commit with the file: what else was changed in that since stays.
+
+    Raises NotFound, NotToCome, BeingRead, and InvalidValue where the file needs the book: it sells what no book before
+    has a price for.
+    """
+    try:
+        with db.act():
+            apply_catalog.lock()
+            before = books.withdraw(version)
+            apply_catalog.apply_in_act(_file_without(before), by)
+            Deployment.objects.update(generation=F("generation") + 1)
+    except DocumentError as error:
+        raise InvalidValue("The catalog file needs this price book. {problem}", problem=error.problems[0]) from error
+    books.forget()
+    shop.refresh()
+
+
+def _file_without(before: Book) -> str:
+    """The file that was applied last, with the prices of the book before."""
+    last = apply_catalog.last_applied()
+    section = read_yaml(last.text)[BOOK]
+    return catalog_text.changed(last.text, dict(_differences(section, _section(before), (BOOK,))))
+
+
+def _section(book: Book) -> Mapping[str, Any]:
+    """The book as its file had it; of one that no kept file has, as it was read."""
+    for row in Applied.objects.order_by("-id").iterator(chunk_size=5):
+        section: Mapping[str, Any] = read_yaml(row.text)[BOOK]
+        if section["version"] == book.version:
+            return section
+    return dict(book.document)
+
+
+def _differences(now: Any, wanted: Any, path: catalog_text.Path) -> Iterator[tuple[catalog_text.Path, Any]]:
+    """What makes of one section the other, value by value: comments beside the others stay."""
+    if isinstance(now, Mapping) and isinstance(wanted, Mapping):
+        for name in now.keys() - wanted.keys():
+            yield (*path, name), catalog_text.GONE
+        for name, value in wanted.items():
+            if name in now:
+                yield from _differences(now[name], value, (*path, name))
+            else:
+                yield (*path, name), value
+    elif isinstance(now, list) and isinstance(wanted, list) and len(now) == len(wanted):
+        for number, value in enumerate(wanted):
+            yield from _differences(now[number], value, (*path, number))
+    elif now != wanted:
+        yield path, wanted
