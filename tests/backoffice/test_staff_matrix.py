@@ -11,14 +11,18 @@ from django.http import HttpResponse
 from django.urls import resolve, reverse
 
 from tests.support import roles_table
+from tests.support.database import DEMO_CATALOG
+from tests.support.shopper import MONTHLY, buy_running, open_purse
 from tests.support.written import nothing_written
 from tests.web.test_offered_to_roles import Offers
 from tests.web.test_others_things import NAMED, Things
 from tests.web.visiting import ZONE, Visitor, customer, open_business, operator, text_of, work
+from vmart.backoffice.apply_catalog import apply_text
 from vmart.backoffice.urls import urlpatterns
 from vmart.customers import staff
 from vmart.customers.staff import StaffRole
 from vmart.kernel import clock
+from vmart.orders.models import Line
 from vmart.pages.permitted import STAFF_NEEDS
 from vmart.payments import unexplained
 from vmart.worker.models import Operation
@@ -99,16 +103,21 @@ def _things() -> Visitor:
         due_at=clock.now(), attention=True, created_at=clock.wall(), last_error="stuck",
     )  # fmt: skip
     unexplained.keep("stripe", "pi_1", "no payment here is called so")
+    book = "version: {}\n  effective_at: {}"
+    apply_text(DEMO_CATALOG.read_text().replace(book.format(1, 2010), book.format(2, 2030)))
     return buyer
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_page_offers_what_is_refused(role: StaffRole) -> None:
     buyer, visitor = _things(), operator(role)
+    prepaid = buy_running(open_purse("second", cash_minor=50_000), MONTHLY)
+    order = Line.objects.get(subscription_id=prepaid.id).order_id
     pages = {
         "seller": [], "seller_checklist": [], "seller_customers": [], "seller_customer": [buyer.account_id],
         "seller_deliveries": [], "seller_zone": [ZONE], "seller_catalog": [], "seller_prices": [], "seller_shop": [],
-        "seller_staff": [], "seller_staff_member": [visitor.user.pk],
+        "seller_staff": [], "seller_staff_member": [visitor.user.pk], "seller_orders": [], "seller_order": [order],
+        "seller_order_refund": [order],
     }  # fmt: skip
     wrong, offered = set(), set()
     for name, arguments in pages.items():
@@ -130,4 +139,7 @@ def test_no_page_offers_what_is_refused(role: StaffRole) -> None:
     assert (("seller_dismiss", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
     assert (("seller_customer_money", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
     assert (("seller_sold_out", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.OPERATIONS))
+    assert (("seller_order_refund", False) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
+    assert (("seller_host", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.OPERATIONS))
+    assert (("seller_book_withdraw", False) in offered) is (role == StaffRole.ADMIN)
     assert (("seller_staff", False) in offered) is (role == StaffRole.ADMIN)

@@ -60,7 +60,7 @@ def test_the_book_before_goes_on_and_the_file_says_it_again(test_clock: Business
     assert after["pricing_rate"][0] == before["pricing_rate"][0]
     assert read_yaml(apply_catalog.applied()) == read_yaml(text)
     assert comments_of(apply_catalog.applied()) == comments_of(DEMO_CATALOG.read_text())
-    assert list(Applied.objects.order_by("id").values_list("by", flat=True))[-1] == "me"
+    assert list(Applied.objects.order_by("id").values_list("by", flat=True))[-1] == SELLER.name
     test_clock.set(BEGINS + dt.timedelta(hours=1))
     assert books.current_book(catalog_shop.current().generation).version == 1
     purchase(wanted(open_purse(cash_minor=1000), HOURLY))
@@ -69,7 +69,7 @@ def test_the_book_before_goes_on_and_the_file_says_it_again(test_clock: Business
 
 def test_what_else_was_changed_in_the_file_stays_and_the_number_is_free(test_clock: BusinessClock) -> None:
     _dearer()
-    prices.sold_out("ap-guangzhou-4", "S5.LARGE8", out=True, by="x")
+    prices.sold_out("ap-guangzhou-4", "S5.LARGE8", out=True, by=SELLER)
     _withdraw()
     assert _hour() == "0.35"
     kinds = {one["code"]: one for one in read_yaml(apply_catalog.applied())["instance_types"]}

@@ -55,7 +55,8 @@ def _plain(text: str, order: int) -> str:
     text = re.sub(rf"\b(?:{order or 'none'}|(?<=waited_ms=)[0-9.]+)\b( *)", _one, text)
     text = re.sub(r"ins-[0-9a-z]{8}", "ins-00000000", text)
     text = re.sub(r'(?m)((?:"order"|order)(?::| ) *)\d+', r"\g<1>1", text)
-    text = re.sub(r"(?m)^\d+ +(?=2026-)", "1       ", text)
+    if not order:  # of a change or a note
+        text = re.sub(r"(?m)^\d+ +(?=2026-)", "1       ", text)
     return re.sub(r'(?m)(number"?(?::| ) *)\d+', r"\g<1>1", text)
 
 

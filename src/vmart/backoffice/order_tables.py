@@ -61,12 +61,6 @@ ORDERS: Table[OrderRow] = Table(
 )
 
 
-def _acts(row: Sold) -> SafeString | str:
-    if not row.lost:
-        return ""
-    return link(reverse("seller_redeliver", args=[row.public_id]), _("Deliver again"), "btn btn-sm")
-
-
 def _thing(row: Sold) -> SafeString:
     why = soft(wording.said(row.line.reason)) if row.line.reason else ""
     lost = together(" ", badge(_("Lost"), "bad")) if row.lost else ""
@@ -97,7 +91,7 @@ LINES: Table[Sold] = Table(
             "delivered", _("Delivered"), lambda row: printed.instant(row.line.delivered_at) or cells.NOTHING, css=NUM
         ),
         Column("state", _("State"), lambda row: cells.line_state(row.line.state)),
-        Column("acts", "", _acts, css=RIGHT),
+        Column("acts", "", "backoffice/parts/line_acts.html", css=RIGHT),
     ),
     empty=_("Nothing was sold by it."),
     dense=True,

@@ -57,7 +57,7 @@ def keep(user_id: int, account_id: int, list_name: str, name: str, query: Mappin
     if not 1 <= len(name) <= NAME_MAX or not is_one_line(name):
         raise InvalidValue("The name of a filter has 1 to {most} characters on one line.", field="name", most=NAME_MAX)
     if not query:
-        raise InvalidValue("Narrow the list first; then keep how it is narrowed.", field="query")
+        raise InvalidValue("Narrow the list first; then keep how it is narrowed.")
     with db.act():
         User.objects.select_for_update(no_key=True).get(pk=user_id)
         own = KeptFilter.objects.filter(user_id=user_id, account_id=account_id, list_name=list_name)
