@@ -107,7 +107,7 @@ def test_it_is_bound_moved_made_faster_and_given_back(visitor: Visitor, world: W
     assert f'hx-get="{at}" hx-trigger="every 1s"' in visitor.get(at).content.decode()
     assert 'hx-get="/addresses/" hx-trigger="every 2s"' in visitor.get("/addresses/").content.decode()
     work()
-    assert ["hx-trigger" in visitor.get(page).content.decode() for page in (at, "/addresses/")] == [False, False]
+    assert ['hx-trigger="every' in visitor.get(page).content.decode() for page in (at, "/addresses/")] == [False, False]
     shown = visitor.get(f"/machines/{machine.public_id}/").content.decode()
     assert f'<a href="{at}">{eip.ip}</a>' in shown and f"ssh root@{eip.ip}" in shown
     assert "Elastic public address" in shown
