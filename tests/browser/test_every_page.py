@@ -394,6 +394,8 @@ def test_the_sellers_pages(
         if seller.open(order).locator("a[href$='/refund/']").count():
             break
         seller.page.wait_for_timeout(500)
+    else:
+        pytest.fail("the order was not delivered")
     for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/",
                     f"/seller/zones/{needed}/", "/seller/catalog/", "/seller/catalog/prices/", "/seller/shop/",
                     "/seller/first-run/test/", "/seller/customers/", of_customer, "/seller/staff/",

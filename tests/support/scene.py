@@ -75,6 +75,7 @@ _RULES = (
 _STILL = """
 *, *::before, *::after { animation: none !important; transition: none !important; caret-color: transparent !important; }
 ::-webkit-scrollbar { display: none; }
+main > footer { visibility: hidden; }
 .language [lang] { visibility: hidden; width: 4rem; overflow: hidden; white-space: nowrap; }
 """
 

@@ -13,14 +13,16 @@ from tests.web.membership import member_of
 from tests.web.test_others_things import own_disk, own_snapshot
 from tests.web.visiting import ZONE, Visitor, customer, text_of, work
 from vmart.instances.models import Instance
+from vmart.kernel.errors import Refused
 from vmart.ledger import queries
 from vmart.network.models import Eip
 from vmart.orders import return_prepaid
 from vmart.orders.addresses.allocate import NewAddresses, allocate
 from vmart.pricing.address import AddressPart
-from vmart.pricing.configuration import TRAFFIC_POSTPAID_BY_HOUR
+from vmart.pricing.configuration import BANDWIDTH_PREPAID_BY_MONTH, TRAFFIC_POSTPAID_BY_HOUR
 from vmart.provisioning import zones
 from vmart.storage.models import Disk, Snapshot
+from vmart.web import chosen
 
 
 def machines(visitor: Visitor, query: str = "?charge=postpaid&count=3&name=web") -> list[str]:
@@ -56,7 +58,7 @@ def test_machines_are_stopped_rebooted_and_started_each_by_itself(visitor: Visit
     page = visitor.get("/machines/chosen/", {"act": "stop", "id": [one, two, three]})
     shown = text_of(page)
     assert "2 of 3 can; the others are left as they are." in shown
-    assert f"No The instance {two} is not RUNNING" in shown or f"{two}" in shown
+    assert f"No The instance {two} is STOPPED; it must be RUNNING." in shown
     assert re.findall(r'name="id" value="(ins-\w+)"', page.content.decode()) == [one, three]
     assert states() == {one: "RUNNING", two: "STOPPED", three: "RUNNING"}  # nothing is done yet
     answer = visitor.post("/machines/chosen/", {"act": "stop", "id": [one, two, three]})
@@ -94,6 +96,7 @@ def test_an_end_shows_what_comes_back_of_all_together_before_it_is_done(
     quotes = return_prepaid.quote_refund(visitor.account_id, prepaid)
     page = visitor.get("/machines/chosen/", {"act": "end", "id": [*hourly, *prepaid]})
     total = sum(quote.refund_minor for quote in quotes)
+    assert [quote.first_free for quote in quotes] == [False] * 3
     assert f'id="refund">¥{total / 100:.2f}<' in page.content.decode().replace(",", "")
     before = queries.balance(visitor.account_id).available_minor
     answer = visitor.post("/machines/chosen/", {"act": "end", "id": [*hourly, *prepaid]})
@@ -116,8 +119,9 @@ def test_too_many_returns_are_told_before(visitor: Visitor, monkeypatch: pytest.
     prepaid = machines(visitor, "?count=2&name=month")
     monkeypatch.setattr("vmart.orders.return_prepaid.quotas.of", lambda _: {"returns_per_year": 1})
     page = visitor.get("/machines/chosen/", {"act": "end", "id": prepaid})
-    assert "At most 1 returns a year are possible." in text_of(page)
-    assert 'id="do"' not in page.content.decode()
+    assert text_of(page).count("At most 1 returns a year are possible.") == 1
+    assert "1 of 2 can; the others are left as they are." in text_of(page)
+    assert re.findall(r'name="id" value="(ins-\w+)"', page.content.decode()) == prepaid[:1]
     answer = visitor.post("/machines/chosen/", {"act": "end", "id": prepaid})  # sent all the same: the rule holds
     assert [said.split()[0] for _, said in results(answer)] == ["Accepted", "Refused"]
 
@@ -255,3 +259,31 @@ def test_rows_of_other_lists(visitor: Visitor) -> None:
     assert shown("disks") == [f"/disks/{disk}/{act}/" for act in ("attach", "size", "end")]
     assert shown("snapshots") == [f"/snapshots/{snapshot}/{act}/" for act in ("restore", "delete")]
     assert shown("addresses") == [f"/addresses/{eip}/release/"]
+
+
+def test_what_is_sent_twice_gives_no_address_up_for_good(visitor: Visitor) -> None:
+    """Given two forms that read the address before either was carried out, then the second one is refused."""
+    asked = NewAddresses("ap-guangzhou", AddressPart(BANDWIDTH_PREPAID_BY_MONTH, 5), ZONE, months=1)
+    (eip,) = allocate(by(visitor.account_id), asked).public_ids
+    work()
+    give_back = chosen.ADDRESSES.acts["release"].do
+    give_back(by(visitor.account_id), eip)
+    work()
+    with nothing_written(), pytest.raises(Refused) as refused:
+        give_back(by(visitor.account_id), eip)
+    sentence = f"{eip} is in the recycle bin already; it is given up for good on its own page."
+    assert refused.value.sentence == sentence
+    assert results(visitor.post("/addresses/chosen/", {"act": "release", "id": [eip]})) == [
+        (eip, f"Refused {sentence}")
+    ]
+    assert Eip.objects.get().state == "UNBIND"
+
+
+def test_the_free_return_is_said(visitor: Visitor) -> None:
+    """Given two machines of today, then the account's free return is that of the first, and the page says so."""
+    prepaid = machines(visitor, "?count=2&name=month")
+    quotes = return_prepaid.quote_refund(visitor.account_id, prepaid)
+    assert [quote.first_free for quote in quotes] == [True, False]
+    shown = text_of(visitor.get("/machines/chosen/", {"act": "end", "id": prepaid}))
+    assert f"{prepaid[0]} is your account's one free return within 5 days: everything comes back." in shown
+    assert "Used months are counted at their price by the month" in shown

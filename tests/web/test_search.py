@@ -69,7 +69,7 @@ def test_by_names_whatever_their_letters(owner: tuple[Visitor, Things]) -> None:
         f"/templates/{has.template}/",
     ]  # fmt: skip
     assert found(visitor, "nothing is called so") == []
-    assert "Nothing of yours is called “nothing is called so”." in text_of(
+    assert "Nothing of yours has “nothing is called so” in its name, id or address." in text_of(
         visitor.get("/search/?q=nothing+is+called+so")
     )
 
@@ -215,3 +215,16 @@ def test_of_ten_thousand_machines_the_accounts_names_are_read_and_no_others(
     """By an index that begins with the account; an id reads no list at all."""
     read = read_whole(lambda: search.found(ten_thousand.account_id, word, ALL))
     assert [one for one in read if one[0] == "instances_instance"] == ([("instances_instance", rows)] if rows else [])
+
+
+def test_a_name_that_looks_like_an_id_is_found_whole() -> None:
+    visitor = customer()
+    pair(visitor.account_id, 1, "prod-database")
+    assert found(visitor, "prod-database") == found(visitor, "prod-databas") == ["/keys/"]
+
+
+@pytest.mark.parametrize("word", ["fe80::1%eth0", "::ffff:1.2.3.4", "½", "a\\b", "9" * 30, "%", "{a}", "'"])
+def test_odd_words_find_nothing(word: str) -> None:
+    assert found(customer(), word) == []
+    for listing in ("customers", "orders"):
+        assert operator().get(f"/seller/{listing}/", {"q": word}).status_code == 200

@@ -3,11 +3,11 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from vmart.customers import quotas, words
 from vmart.kernel import db
+from vmart.kernel.text import ip_of
 from vmart.listings.paging import PAGE, Page, Placing, cut, key_of, key_read, number
 
 _FILE_PAGE = 2000
@@ -45,7 +45,6 @@ LEFT JOIN LATERAL (SELECT u.email FROM customers_member m JOIN customers_user u 
 """
 
 FOUND_MAX = 1000  # accounts that a word of addresses, or one of names, finds: the newest of them
-_IP_MAX = 45
 
 # Whose it is: by number, machine, public address, by members' e-mail addresses and by its name. Each by an index.
 _FOUND = f"""
@@ -118,17 +117,12 @@ def page(word: str = "", before: str = "", order: str = "", size: int = PAGE) ->
         after=f"({', '.join(columns)}) {comes_after} ({', '.join(bounds)})",
         order=", ".join(f"{column}{direction}" for column in columns),
     )  # fmt: skip
-    asked = {"word": word, "number": number(word), "ip": _ip(word), "words": words.asked(word)} if word else {}
+    asked = (
+        {"word": word, "number": number(word), "ip": ip_of(word) or None, "words": words.asked(word)} if word else {}
+    )
     rows = db.rows(query, last_id=last_id, place=place, limit=size + 1, **asked)
     found = cut(rows, lambda row: key_of(row, by), first=last_id is None, size=size)
     return Page([_customer_row(row) for row in found.rows], found.older, found.first)
-
-
-def _ip(word: str) -> str | None:
-    try:
-        return str(ip_address(word)) if len(word) <= _IP_MAX else None
-    except ValueError:
-        return None
 
 
 def _customer_row(row: Mapping[str, Any]) -> CustomerRow:

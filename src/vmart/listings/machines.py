@@ -1,7 +1,6 @@
 """Machines of an account by ids and conditions, a page at a time: one query counts, a second reads the page."""
 
 import datetime as dt
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -10,7 +9,7 @@ from vmart.instances.attributes import Attributes
 from vmart.instances.models import Instance
 from vmart.kernel import db, ids
 from vmart.kernel.errors import MissingParameter
-from vmart.kernel.text import sayable
+from vmart.kernel.text import ip_of, sayable
 from vmart.listings.paging import PAGE, Matching, Page, Placing, cut, from_nearer_end, key_of, key_read
 from vmart.listings.views import DiskView, InstanceView
 from vmart.orders.errors import UnknownInstance
@@ -241,9 +240,9 @@ def _asked(account_id: int, wanted: Wanted) -> Wanted:
     return replace(
         wanted,
         uuids=_each(ids.machine_of_uuid, wanted.uuids),
-        private_ips=_each(_address, wanted.private_ips),
-        public_ips=_each(_address, wanted.public_ips),
-        ipv6s=_each(_address, wanted.ipv6s),
+        private_ips=_each(ip_of, wanted.private_ips),
+        public_ips=_each(ip_of, wanted.public_ips),
+        ipv6s=_each(ip_of, wanted.ipv6s),
         security_groups=_groups(account_id, wanted.security_groups),
     )
 
@@ -257,15 +256,6 @@ def _groups(account_id: int, groups: Sequence[str] | None) -> list[str] | None:
 
 def _each(form: Callable[[str], str], values: Sequence[str] | None) -> list[str] | None:
     return None if values is None else [formed for value in values if (formed := form(value))]
-
-
-def _address(text: str) -> str:
-    """The address as we write it, else "": one of IPv6 may be written in many ways."""
-    try:
-        # A zone, as of fe80::1%eth0, is none of an address: the database takes none.
-        return str(ipaddress.ip_address(text)) if "%" not in text else ""
-    except ValueError:
-        return ""
 
 
 def _view(account_id: int, row: dict[str, Any]) -> InstanceView:

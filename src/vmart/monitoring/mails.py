@@ -38,7 +38,7 @@ _NEXT = """
 SELECT id FROM (
   SELECT n.id, n.at, n.begun_at, n.attempts,
          row_number() OVER (PARTITION BY a.account_id ORDER BY n.begun_at IS NULL, n.attempts, n.id) AS turn
-  FROM monitoring_alarm_notice n JOIN monitoring_alarm a ON a.id = n.alarm_id WHERE n.at >= %s
+  FROM monitoring_alarm_notice n JOIN monitoring_alarm a ON a.id = n.alarm_id AND a.enabled WHERE n.at >= %s
 ) AS hour
 WHERE begun_at IS NULL AND attempts < %s AND at + attempts * attempts * interval '3 minutes' <= %s
 ORDER BY turn, attempts, id LIMIT %s

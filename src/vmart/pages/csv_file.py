@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.http import StreamingHttpResponse
 
 _BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the code page of its machine
-_FORMULAS = "=+-@＝＋－＠\t\r"  # a spreadsheet takes the full-width signs for the narrow ones
+_FORMULAS = "=+-@＝＋－＠\t\r\n"  # a spreadsheet takes the full-width signs for the narrow ones
 
 
 def response(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> StreamingHttpResponse:

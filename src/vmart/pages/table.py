@@ -243,10 +243,11 @@ class Shown(Generic[Row]):
 
     @property
     def rows(self) -> Iterator[ShownRow]:
-        columns, chosen = self.columns, self.table.chosen_acts if self.chosen_buttons else None
+        columns, chosen, ticked = self.columns, self.table.chosen_acts, bool(self.chosen_buttons)
         for number, row in enumerate(self.page.rows):
             cells = [(column.title, column.css, self._cell(column, row)) for column in columns]
-            yield ShownRow(cells, chosen.pick(row) if chosen else None, self._acts(row), number)
+            pick = chosen.pick(row) if chosen else None
+            yield ShownRow(cells, pick if ticked else None, self._acts(row), pick[0] if pick else str(number))
 
     def _acts(self, row: Row) -> list[RowAct]:
         """Of those that the user may do."""

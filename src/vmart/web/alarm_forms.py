@@ -60,7 +60,7 @@ class AlarmForm(ActForm):
 def _as_typed(alarm: Alarm) -> dict[str, str]:
     return {
         "name": alarm.name, "metric": alarm.metric, "comparison": alarm.comparison,
-        "threshold": f"{METRICS[alarm.metric].shown(alarm.threshold):.12g}", "minutes": str(alarm.minutes),
+        "threshold": f"{METRICS[alarm.metric].shown(alarm.threshold):.15g}", "minutes": str(alarm.minutes),
         "machines": " ".join(alarm.instance_ids), "tag": f"{alarm.tag_key}={alarm.tag_value}" if alarm.tag_key else "",
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ would all give back is quoted together, as it is given back: of an account's ret
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from vmart.orders.disks import may as may_disk
 from vmart.orders.disks import terminate as terminate_disk
 from vmart.orders.return_prepaid import RefundQuote
 from vmart.orders.snapshots import delete
-from vmart.orders.things import is_in_bin, is_prepaid
+from vmart.orders.things import is_prepaid
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import cells, wording
 from vmart.storage.models import Disk, Snapshot, SnapshotState
@@ -174,9 +174,7 @@ def _addresses(account_id: int, public_ids: Sequence[str]) -> Mapping[str, Eip]:
 
 
 def _release(eip: Eip) -> str:
-    if is_prepaid(eip) and is_in_bin(eip):
-        return gettext("It is in the recycle bin already; it is given up for good on its own page.")
-    return _why(lambda: addresses.refuse([eip]))
+    return _why(lambda: (addresses.refuse([eip]), addresses.refuse_in_bin([eip])))
 
 
 ADDRESSES = Kind(
@@ -185,8 +183,8 @@ ADDRESSES = Kind(
     {
         "release": Act(
             gettext_lazy("Give these addresses back?"), _release,
-            lambda who, public_id: addresses.give_back(who, [public_id]), gettext_lazy("It is given back."),
-            quote=addresses.quote_refund, is_end=True,
+            lambda who, public_id: addresses.give_back(who, [public_id], for_good=False),
+            gettext_lazy("It is given back."), quote=addresses.quote_refund, is_end=True,
         )
     },
 )  # fmt: skip
@@ -199,7 +197,7 @@ class Item:
     public_id: str
     thing: Any
     why_not: str
-    refund_minor: int | None = None
+    quote: RefundQuote | None = None  # where it is returned, with those before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,15 +212,32 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the act would do to each. ``refund_minor``: of all together; ``why_not``: why they cannot be returned so."""
+    """What the act would do to each."""
 
     items: Sequence[Item]
-    refund_minor: int | None
-    why_not: str
 
     @property
     def possible(self) -> list[Item]:
         return [item for item in self.items if not item.why_not]
+
+    @property
+    def quotes(self) -> list[RefundQuote]:
+        return [item.quote for item in self.items if item.quote]
+
+    @property
+    def refund_minor(self) -> int | None:
+        """Of all together; None where nothing is returned."""
+        return sum(quote.refund_minor for quote in self.quotes) if self.quotes else None
+
+    @property
+    def free(self) -> RefundQuote | None:
+        """The one of which everything comes back."""
+        return next((quote for quote in self.quotes if quote.first_free), None)
+
+    @property
+    def counted(self) -> bool:
+        """Whether used time is taken off of one of them."""
+        return any(not quote.first_free for quote in self.quotes)
 
 
 def ask(account_id: int, kind: Kind, act: Act, public_ids: Sequence[str]) -> Asked:
@@ -231,13 +246,31 @@ def ask(account_id: int, kind: Kind, act: Act, public_ids: Sequence[str]) -> Ask
              for public_id in public_ids]  # fmt: skip
     returned = [item.public_id for item in items if not item.why_not and act.quote and is_prepaid(item.thing)]
     if not returned or act.quote is None:
-        return Asked(items, None, "")
+        return Asked(items)
+    quotes, why_not = _quoted(partial(act.quote, account_id), returned)
+    return Asked([
+        replace(item, why_not=item.why_not or why_not.get(item.public_id, ""), quote=quotes.get(item.public_id))
+        for item in items
+    ])  # fmt: skip
+
+
+def _quoted(
+    quote: Callable[[Sequence[str]], list[RefundQuote]], returned: Sequence[str]
+) -> tuple[dict[str, RefundQuote], dict[str, str]]:
+    """What they give back, one after the other, and why some cannot: as many as there may be returns in a year."""
+    why_not: dict[str, str] = {}
     try:
-        quotes = {quote.public_id: quote.refund_minor for quote in act.quote(account_id, returned)}
-    except Refused as why:
-        return Asked(items, None, wording.sentence(why))
-    with_refunds = [Item(item.public_id, item.thing, item.why_not, quotes.get(item.public_id)) for item in items]
-    return Asked(with_refunds, sum(quotes.values()), "")
+        return {one.public_id: one for one in quote(returned)}, why_not
+    except Refused:
+        possible: list[str] = []
+    for public_id in returned:
+        try:
+            quote([*possible, public_id])
+        except Refused as why:
+            why_not[public_id] = wording.sentence(why)
+        else:
+            possible.append(public_id)
+    return {one.public_id: one for one in (quote(possible) if possible else [])}, why_not
 
 
 def do(actor: Actor, kind: Kind, act: Act, public_ids: Sequence[str]) -> list[Result]:

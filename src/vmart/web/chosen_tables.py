@@ -35,7 +35,7 @@ def asked_table(kind: Kind, asked: Asked) -> Table[Item]:
 
 
 def _refund(row: Item) -> str:
-    return NOTHING if row.refund_minor is None else printed.money(row.refund_minor)
+    return printed.money(row.quote.refund_minor) if row.quote else NOTHING
 
 
 def _possible(row: Item) -> SafeString:

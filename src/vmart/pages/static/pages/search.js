@@ -38,7 +38,7 @@ if (dialog) {
   });
   document.getElementById("search-close").addEventListener("click", () => dialog.close());
   document.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() !== "k" || !(mac ? event.metaKey : event.ctrlKey) || event.altKey || event.shiftKey) return;
+    if (event.key?.toLowerCase() !== "k" || !(mac ? event.metaKey : event.ctrlKey) || event.altKey || event.shiftKey) return;
     event.preventDefault();
     open();
   });
