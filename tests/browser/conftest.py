@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.running_shop import ROOT, RunningShop
 
@@ -23,6 +23,7 @@ new PerformanceObserver(list => list.getEntries().filter(entry => !entry.hadRece
 )).observe({type: "layout-shift", buffered: true});
 """
 PASSWORD = "a-Long-passphrase-4"
+expect.set_options(timeout=30_000)  # a delivery on a busy machine takes longer than Playwright's 5 s
 _numbers = itertools.count(1)
 
 

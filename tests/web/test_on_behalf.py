@@ -26,9 +26,10 @@ from vmart.events.models import Event
 from vmart.instances.models import Instance, KeyPair
 from vmart.kernel import clock
 from vmart.ledger.queries import balance
-from vmart.orders import stop
+from vmart.orders import on_behalf, stop
 from vmart.orders.models import Order
 from vmart.orders.purchase import purchase
+from vmart.orders.wanted import Machine
 from vmart.pages.permitted import NEEDS, NOT_ON_BEHALF, STAFF_NEEDS
 from vmart.web.urls import urlpatterns
 
@@ -380,3 +381,41 @@ def test_the_banner_says_for_whom_and_escapes_it() -> None:
     assert "&lt;script&gt;x&lt;/script&gt;@example.org" in page
     assert "<script>x" not in page
     assert "Seller, looking on behalf" in page
+
+
+@pytest.mark.parametrize("how", ["another", "signed out"])
+def test_however_it_ends_the_customers_log_says_so(how: str) -> None:
+    buyer, other = customer(), customer()
+    visitor = acting("support", buyer)
+    if how == "another":
+        begin(visitor, other)
+    else:
+        visitor.post("/accounts/logout/")
+    told = Event.objects.filter(account_id=buyer.account_id, kind__startswith="behalf").order_by("id")
+    assert list(told.values_list("kind", flat=True)) == ["behalf_begun", "behalf_ended"]
+
+
+def test_a_part_that_comes_anew_does_not_swallow_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    buyer = customer()
+    visitor = acting("support", buyer)
+    _over_by_time(visitor, monkeypatch)
+    part = visitor.get("/search/?q=x", headers={"HX-Request": "true"})
+    assert (part.status_code, part["HX-Refresh"], part.content) == (200, "true", b"")
+    assert "You act for the customer no more: nothing was done." in text_of(visitor.get("/networks/", follow=True))
+
+
+def test_who_buys_for_a_customer_chooses_no_way_into_the_machine() -> None:
+    buyer = customer()
+    visitor = acting("admin", buyer)
+    answer = visitor.buy("?login=password", password="My-own-Pass-123")
+    told = "On behalf of a customer no password is chosen: the shop makes one for the customer."
+    assert (answer.status_code, told in text_of(answer)) == (422, True)
+    kept = Machine(image_id="img-00000000", user_data=b"#!/bin/sh\ntrue\n")
+    with pytest.raises(NotPermitted) as why:
+        on_behalf.refuse_way_in(kept)
+    assert (why.value.field, why.value.sentence) == (
+        "user_data", "On behalf of a customer nothing is run at the first boot.",
+    )  # fmt: skip
+    assert not Order.objects.exists()
+    assert visitor.buy().status_code == 303
+    assert Order.objects.count() == 1

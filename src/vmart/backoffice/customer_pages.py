@@ -1,5 +1,6 @@
 """The seller's pages of customers: search, one customer, money by hand, freezing, quotas."""
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -144,8 +145,12 @@ def strike(request: HttpRequest, number: int, note: int) -> HttpResponse:
 def act_as(request: HttpRequest, number: int) -> HttpResponse:
     """Open the customer's pages as the customer, for an hour; what is done there says who did it."""
     customer, form = _known(number), ActAs(request.POST)
+    before = behalf.of_session(request.session)
     if not form.takes(lambda: on_behalf.begin(number, form.cleaned_data["reason"], seller(request))):
         return _page(request, customer, {"act_as": form}, status=422)
+    if before and before.account != number:
+        with contextlib.suppress(Refused):
+            on_behalf.end(before.account, seller(request))
     behalf.begin(request, customer.id, customer.email or customer.name)
     return redirect("overview")
 

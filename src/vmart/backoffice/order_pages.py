@@ -28,11 +28,17 @@ from vmart.orders.void import Voided
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pages.table import Shown, listed
+from vmart.pricing.priced import PURCHASES
 
 _AFTER = {
     After.STAYS: gettext_lazy("It stays until its term ends"),
     After.ENDS: gettext_lazy("It ends now, into the recycle bin"),
 }
+
+
+def _possible(action: str) -> list[tuple[str, Any]]:
+    """What is there already ends on its own page."""
+    return [(after, title) for after, title in _AFTER.items() if after == After.STAYS or action in PURCHASES]
 
 
 class RefundForm(ActForm):
@@ -60,7 +66,7 @@ class RefundForm(ActForm):
         self.fields["after"] = forms.CharField(
             label=_("What was bought"),
             required=False,
-            widget=forms.Select(choices=[("", _("Choose")), *_AFTER.items()], attrs={"required": True}),
+            widget=forms.Select(choices=[("", _("Choose")), *_possible(whole.order.action)], attrs={"required": True}),
         )
         self.fields["reason"] = text(_("Reason"), hint=_("The customer reads it."), maxlength=REASON_MAX)
 

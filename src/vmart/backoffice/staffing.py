@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db.models import QuerySet
 
 from vmart.backoffice import opening
@@ -148,5 +149,6 @@ def _become(user: User, role: str, by: Actor) -> None:
 
 def _refuse_last(user: User) -> None:
     others = everybody().filter(is_active=True, staff_role=StaffRole.ADMIN).exclude(pk=user.pk)
+    others = others.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)  # who has never come in yet is none
     if not others.exists():
         raise LastOperator("{email} is the last admin: make another one first.", field="role", email=user.email)

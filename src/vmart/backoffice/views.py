@@ -87,8 +87,11 @@ def deliveries(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 @operator
 def dismiss(request: HttpRequest, number: int) -> HttpResponse:
     """The seller has looked at a provider's message that fitted nothing."""
-    if number < 2**63:
-        unexplained.dismiss(number, seller(request))
+    try:
+        if number < 2**63:
+            unexplained.dismiss(number, seller(request))
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
     return redirect("seller")
 
 
@@ -144,7 +147,12 @@ def lost_machine(request: HttpRequest, public_id: str, act: str) -> HttpResponse
 @operator
 def retry(request: HttpRequest, operation_id: int) -> HttpResponse:
     """Let the worker try an operation again."""
-    if operation_id < 2**63 and queue.retry_by(seller(request), operation_id):
+    try:
+        found = operation_id < 2**63 and queue.retry_by(seller(request), operation_id)
+    except Refused as refused:
+        messages.error(request, wording.sentence(refused))
+        return redirect("seller")
+    if found:
         messages.success(request, _("The worker tries it again."))
     else:
         messages.warning(request, _("Nothing to retry: it does not wait for you any more."))

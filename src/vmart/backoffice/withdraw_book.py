@@ -27,8 +27,9 @@ def withdraw(version: int, *, by: Actor) -> None:
     try:
         with db.act():
             apply_catalog.lock()
-            before = books.withdraw(version)
-            apply_catalog.apply_in_act(_file_without(before), by)
+            text = _file_without(version)
+            books.withdraw(version)  # last: until the commit nobody buys
+            apply_catalog.apply_in_act(text, by)
             Deployment.objects.update(generation=F("generation") + 1)
     except DocumentError as error:
         raise InvalidValue("The catalog file needs this price book. {problem}", problem=error.problems[0]) from error
@@ -36,9 +37,13 @@ def withdraw(version: int, *, by: Actor) -> None:
     shop.refresh()
 
 
-def _file_without(before: Book) -> str:
-    """The file that was applied last, with the prices of the book before."""
+def _file_without(version: int) -> str:
+    """The file that was applied last, with the prices of the book before this one; as it is where that is none."""
     last = apply_catalog.last_applied()
+    book = Book.objects.filter(version=version).first()
+    before = Book.objects.filter(effective_at__lt=book.effective_at).order_by("-effective_at").first() if book else None
+    if before is None:  # it will be refused
+        return last.text
     section = read_yaml(last.text)[BOOK]
     return catalog_text.changed(last.text, dict(_differences(section, _section(before), (BOOK,))))
 

@@ -135,8 +135,8 @@ class Chores:
         self._repeat("chores", once, lambda: _any_due(minute, looked, daily))
 
     def _repeat(self, lock: str, once: Callable[[], None], due: Callable[[], bool] = lambda: True) -> None:
-        """Do ``once`` whenever something is due and the lock is ours. In between, no connection is held: a shop has
-        a thread a zone, and an idle connection costs the database 2 to 6 MiB."""
+        """Do ``once`` whenever something is due and the lock is ours. Whoever did it holds no connection in
+        between: a shop has a thread a zone, and an idle connection costs the database 2 to 6 MiB."""
         while not self._stop.wait(_TICK_S):
             try:
                 close_old_connections()

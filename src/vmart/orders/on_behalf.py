@@ -5,11 +5,25 @@ Each act between is an event of its own, whose actor says that it was on behalf.
 
 from vmart.customers import accounts
 from vmart.customers.models import Account
+from vmart.customers.roles import NotPermitted
 from vmart.events import record
 from vmart.events.actor import Actor
 from vmart.kernel import db
 from vmart.kernel.errors import NotFound
 from vmart.orders.by_hand import check_reason
+from vmart.orders.login import LoginWanted
+from vmart.orders.wanted import Machine
+
+
+def refuse_way_in(machine: Machine) -> None:
+    """Raise NotPermitted where whoever buys for a customer would choose how one gets into the machine."""
+    if isinstance(machine.login, LoginWanted) and machine.login.password:
+        raise NotPermitted(
+            "On behalf of a customer no password is chosen: the shop makes one for the customer.",
+            field="login.password",
+        )
+    if machine.user_data:
+        raise NotPermitted("On behalf of a customer nothing is run at the first boot.", field="user_data")
 
 
 def begin(account_id: int, reason: str, actor: Actor) -> None:

@@ -25,9 +25,10 @@ from vmart.orders.errors import Busy, ChangedMeanwhile, NothingToRefund, TokenRe
 from vmart.orders.models import Line, Order, Refund, Status
 from vmart.orders.return_prepaid import MACHINES, Kind
 from vmart.orders.things import Thing, events
+from vmart.pricing.priced import PURCHASES, UPGRADES
 from vmart.pricing.rules import split_refund
 from vmart.storage.models import Disk
-from vmart.subscriptions.models import Subscription
+from vmart.subscriptions.models import Standing, Subscription
 
 EVENT = "order_refunded"
 _KINDS: Mapping[str, Kind] = {"machine": MACHINES, "disk": DISKS, "address": ADDRESSES}
@@ -161,16 +162,34 @@ def _foretold(order: Order, lines: Sequence[Line], asked: Asked) -> Foretold:
     left = _left_of(order.account_id, list(bundles))
     parts = tuple(
         Part(line, bundles[line.subscription_id].kind, bundles[line.subscription_id].public_id,
-             *_split(line, share, *left[line.subscription_id]))
+             *_split(order.action, line, share, *left[line.subscription_id]))
         for line, share in zip(paying, shares, strict=True)
         if share
     )  # fmt: skip
     told = Foretold(order, parts, asked.after == After.ENDS, ())
     if not told.ends:
         return told
+    _refuse_to_end(order, lines, len(parts))
     for kind, things in _things(told):
         kind.refuse(things)
     return Foretold(order, parts, True, _also(order, [part.line.subscription_id for part in parts]))
+
+
+def _refuse_to_end(order: Order, lines: Sequence[Line], gets_a_part: int) -> None:
+    """What ends is what the order bought, all that is meant of it."""
+    if order.action not in PURCHASES:
+        raise InvalidValue(
+            "Order {id} changed or renewed what was there already: that stays. End it on its own page.",
+            field="after", id=order.id,
+        )  # fmt: skip
+    things = [line.subscription_id for line in lines]
+    alive = Subscription.objects.filter(id__in=things, standing=Standing.ACTIVE).count()
+    if gets_a_part < alive:
+        raise InvalidValue(
+            "Of {all} things of the order {count} would get a part of the amount, and only those would end: name a"
+            " line, or a larger amount.",
+            field="line", all=alive, count=gets_a_part,
+        )  # fmt: skip
 
 
 def _amount(asked: Asked, left_minor: int) -> int:
@@ -186,13 +205,15 @@ def _amount(asked: Asked, left_minor: int) -> int:
     return asked.amount_minor
 
 
-def _split(line: Line, share: int, cash_left: int, gift_left: int) -> tuple[int, int]:
+def _split(action: str, line: Line, share: int, cash_left: int, gift_left: int) -> tuple[int, int]:
     """Cash and gift of a line's share, in the proportion in which it was paid (billing-rules, section 3, Return).
 
-    Of a line that a return gave back in part, only its thing's purses are known for certain: never more of either.
+    Of a line that a return gave back in part, only its thing's purses are known for certain: never more of either. Of
+    more bandwidth that became traffic it is known what was gift.
     """
     paid = (line.paid_cash_minor, line.paid_gift_minor)
-    if line.state != Line.State.RETURNED:
+    became_traffic = action in UPGRADES and line.bandwidth_ended_minor is not None
+    if line.state != Line.State.RETURNED or became_traffic:
         paid = (line.left_minor - line.gift_left_minor, line.gift_left_minor)
     _cash, gift = split_refund(share, *paid)
     gift = min(max(gift, share - cash_left), gift_left)

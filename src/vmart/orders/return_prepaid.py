@@ -258,12 +258,16 @@ def _still_used(lines: Sequence[Line]) -> tuple[int, int]:
 
 
 def _of_upgrade(line: Line, now: dt.datetime, *, first_free: bool) -> int:
-    """What comes back of an upgrade; of one that goes with a free return, all of it."""
-    paid_minor = sum(_purses([line]))
+    """What comes back of an upgrade; of one that goes with a free return, all of it.
+
+    What the seller gave back is taken off the value of the days left, not off the price of all days.
+    """
+    left_minor, given_minor = sum(_purses([line])), line.seller_back_minor
     if first_free:
-        return paid_minor
+        return left_minor
     assert line.period_to is not None
-    return upgrade.return_minor(paid_minor, _priced(line.order)[line.number].days, now, line.period_to)
+    days = _priced(line.order)[line.number].days
+    return max(0, upgrade.return_minor(left_minor + given_minor, days, now, line.period_to) - given_minor)
 
 
 def _used(subscription: Subscription, begun_at: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> tuple[int, int]:

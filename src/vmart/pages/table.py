@@ -175,7 +175,7 @@ class ShownRow:
     cells: Sequence[tuple[Words, str, object]]
     pick: tuple[str, str] | None
     acts: Sequence[RowAct]
-    key: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

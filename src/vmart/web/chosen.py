@@ -23,7 +23,7 @@ from vmart.orders.disks import may as may_disk
 from vmart.orders.disks import terminate as terminate_disk
 from vmart.orders.return_prepaid import RefundQuote
 from vmart.orders.snapshots import delete
-from vmart.orders.things import is_prepaid
+from vmart.orders.things import is_in_bin, is_prepaid
 from vmart.orders.without_charge import STOP_CHARGING
 from vmart.pages import cells, wording
 from vmart.storage.models import Disk, Snapshot, SnapshotState
@@ -174,7 +174,9 @@ def _addresses(account_id: int, public_ids: Sequence[str]) -> Mapping[str, Eip]:
 
 
 def _release(eip: Eip) -> str:
-    return _why(lambda: (addresses.refuse([eip]), addresses.refuse_in_bin([eip])))
+    if is_prepaid(eip) and is_in_bin(eip):
+        return gettext("It is in the recycle bin already; it is given up for good on its own page.")
+    return _why(lambda: addresses.refuse([eip]))
 
 
 ADDRESSES = Kind(

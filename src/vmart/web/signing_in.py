@@ -28,7 +28,7 @@ from vmart.orders.open_account import join_as, sign_up
 from vmart.pages import behalf, brand, local_time, reset_link, wording
 from vmart.web import own_address, sessions, stages
 from vmart.web.invited_mail import INVITED
-from vmart.web.visitor import whence
+from vmart.web.visitor import end_on_behalf, whence
 
 log = logging.getLogger(__name__)
 _TAKEN = gettext_lazy("There is an account with this address already; sign in.")
@@ -87,6 +87,10 @@ class LongEnough(MinimumLengthValidator):
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up: user, account and purses in one commit. Mail: its links are those of the shop's own address."""
+
+    def logout(self, request: HttpRequest) -> None:
+        end_on_behalf(request)
+        super().logout(request)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         return settings.PUBLIC_URL + reset_link.path_of(key)

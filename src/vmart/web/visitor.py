@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
@@ -22,6 +22,7 @@ from vmart.kernel.errors import Refused
 from vmart.orders import on_behalf
 from vmart.orders.open_account import place_of
 from vmart.pages import behalf, permitted, role_words
+from vmart.pages.behalf import Behalf
 
 View = Callable[..., HttpResponseBase]
 _PERMISSION = "vmart.permission"  # what this request was found to be permitted
@@ -93,13 +94,26 @@ def refuse_on_behalf(request: HttpRequest, name: str) -> None:
         raise PermissionDenied(role_words.not_permitted(user.role, ()))
 
 
-def ended_on_behalf(request: HttpRequest) -> HttpResponseRedirect:
-    """What was meant for the customer's account is done in none: say so, and go back to the customer."""
-    kept, role = behalf.end(request), permitted.staff_role_of(request.user)
+def ended_on_behalf(request: HttpRequest) -> HttpResponse:
+    """What was meant for the customer's account is done in none: say so, and go back to the customer.
+
+    A part of a page that comes anew has no place for the sentence: the whole page is asked for, and says it.
+    """
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    kept = end_on_behalf(request)
     messages.warning(request, _("You act for the customer no more: nothing was done."))
-    if kept is None or not role:
+    if kept is None or not permitted.staff_role_of(request.user):
         return redirect("home")
+    return behalf.back_to(request, kept)
+
+
+def end_on_behalf(request: HttpRequest) -> Behalf | None:
+    """Whatever ends it, the customer's log tells of it; what the session was about, None where about none."""
     user: Any = request.user
+    kept = behalf.end(request)
+    if kept is None or not permitted.staff_role_of(user):
+        return kept
     address, request_id = whence(request)
     by = Actor(
         None, SELLER, user.email, address=address, request_id=request_id, staff=user.pk,
@@ -107,7 +121,7 @@ def ended_on_behalf(request: HttpRequest) -> HttpResponseRedirect:
     )  # fmt: skip
     with contextlib.suppress(Refused):  # who has lost his place meanwhile tells of nothing
         on_behalf.end(kept.account, by)
-    return behalf.back_to(request, kept)
+    return kept
 
 
 def customer(view: View) -> View:

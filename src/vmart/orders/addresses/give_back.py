@@ -22,14 +22,14 @@ def give_back(actor: Actor, eip_ids: Sequence[str], *, for_good: bool = True) ->
     """Accept it, all or none; the number of the task.
 
     One on its way into the recycle bin is busy: a call that is merely repeated gives nothing up for good. Without
-    ``for_good`` one in the bin is refused: whoever asked to give it back did not ask for that. Raises UnknownEip,
+    ``for_good`` one in the bin stays as it is: whoever asked to give it back did not ask for that. Raises UnknownEip,
     EipBusy, EipWrongState, EipExpired, LimitExceeded.
     """
     with db.act():
         eips = own.lock(actor.account, eip_ids)
         refuse(eips)
         if not for_good:
-            refuse_in_bin(eips)
+            eips = [eip for eip in eips if not (things.is_prepaid(eip) and things.is_in_bin(eip))]
         things.events(eips, ACT, actor=actor)
         task = own.begin(eips, ACT, actor.request_id)
         returned = [eip for eip in eips if _is_in_term(eip)]
@@ -39,16 +39,6 @@ def give_back(actor: Actor, eip_ids: Sequence[str], *, for_good: bool = True) ->
         if returned:
             return_prepaid.give_back(returned, actor.request_id, kind=ADDRESSES)
         return task
-
-
-def refuse_in_bin(eips: Sequence[Eip]) -> None:
-    """Raise EipWrongState for one that rests there: given back again it is gone."""
-    for eip in eips:
-        if things.is_prepaid(eip) and things.is_in_bin(eip):
-            raise errors.EipWrongState(
-                "{id} is in the recycle bin already; it is given up for good on its own page.",
-                field="addresses", id=eip.public_id,
-            )  # fmt: skip
 
 
 def _is_in_term(eip: Eip) -> bool:

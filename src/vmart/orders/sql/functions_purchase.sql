@@ -18,7 +18,7 @@ DECLARE
   _answer jsonb := _p->'answer';
   _purses ledger_purses := fn.ledger_lock(_account);
 BEGIN
-  IF (_p->>'member')::bigint + (_p->>'staff')::bigint <> 0 AND NOT fn.customers_permits(
+  IF coalesce((_p->>'member')::bigint, 0) + coalesce((_p->>'staff')::bigint, 0) <> 0 AND NOT fn.customers_permits(
        _account, (_p->>'member')::bigint, (_p->>'staff')::bigint,
        ARRAY(SELECT jsonb_array_elements_text(_p->'roles'))) THEN
     PERFORM fn.kernel_refuse('not_permitted', '');

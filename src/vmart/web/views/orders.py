@@ -92,6 +92,7 @@ def _timeline(request: HttpRequest, view: OrderView) -> dict[str, Any]:
     status = view.order.status
     steps = {
         Status.DELIVERED: ("done", "done", "done"),
+        Status.REFUNDED: ("done", "done", "done"),
         Status.FAILED: ("done", "done", "failed"),
         Status.PAID: ("done", "now", ""),
         Status.DELIVERING: ("done", "now", ""),

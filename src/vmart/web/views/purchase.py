@@ -21,7 +21,7 @@ from vmart.launch_templates import contents, keep
 from vmart.launch_templates.keep import NewVersion
 from vmart.listings import at_a_glance, machines, placement_groups
 from vmart.listings.machines import Wanted
-from vmart.orders import place, purchase
+from vmart.orders import on_behalf, place, purchase
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
 from vmart.orders.wanted import Machine, Purchase
@@ -272,7 +272,7 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
     """Buy what was shown, or place it to be paid by card; the order. Passwords to be generated the purchase makes."""
     form, token = request.POST, request.POST.get("form", "")
     wanted = Purchase(
-        actor(request, account_id), quoted.configuration, _machine(shown, form),
+        actor(request, account_id), quoted.configuration, _machine(request, shown),
         client_token=shown_quote.client_token(token), expected=quoted,
     )  # fmt: skip
     if form.get("act") == "card":
@@ -280,13 +280,17 @@ def _buy(request: HttpRequest, account_id: int, shown: Offer, quoted: Quote) -> 
     return purchase.purchase(wanted).order_id
 
 
-def _machine(shown: Offer, form: QueryDict) -> Machine:
-    return from_template.machine(shown.choice, way_in.of(shown.choice, form))
+def _machine(request: HttpRequest, shown: Offer) -> Machine:
+    """Raises NotPermitted where whoever acts for a customer would choose how one gets into the machine."""
+    made = from_template.machine(shown.choice, way_in.of(shown.choice, request.POST))
+    if getattr(request.user, "behalf", None):
+        on_behalf.refuse_way_in(made)
+    return made
 
 
 def _wanted(request: HttpRequest, account_id: int, shown: Offer) -> Purchase:
     """The purchase of what the form says, whatever was shown of it before."""
-    return Purchase(actor(request, account_id), shown.choice.configuration, _machine(shown, request.POST))
+    return Purchase(actor(request, account_id), shown.choice.configuration, _machine(request, shown))
 
 
 def _dry_run(request: HttpRequest, account_id: int) -> HttpResponse:

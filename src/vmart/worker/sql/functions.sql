@@ -90,7 +90,7 @@ CREATE FUNCTION fn.worker_put_off(_ids bigint[], _owner uuid, _not_before timest
 RETURNS void
 LANGUAGE sql AS $$
   UPDATE worker_operation SET lease_owner = NULL, lease_until = NULL, not_before = _not_before, last_error = _error,
-    attention = _not_before IS NULL, attempt = attempt - CASE WHEN _waiting THEN 1 ELSE 0 END
+    attention = _not_before IS NULL, attempt = greatest(0, attempt - CASE WHEN _waiting THEN 1 ELSE 0 END)
   WHERE id = ANY (_ids) AND lease_owner = _owner
 $$;
 
