@@ -333,3 +333,13 @@ def test_a_role_that_is_none_is_refused_by_the_command_too() -> None:
     one = operator().user.email
     with refused(InvalidValue, field="role"):
         staffing.change(one, "", by=SELLER)
+
+
+def test_an_admin_who_has_never_come_in_is_not_the_one_who_stays() -> None:
+    """By page: the pages would be nobody's. On the shop's machine another one is made at any time."""
+    visitor = operator(StaffRole.ADMIN)
+    asker = Actor(None, PAGES, visitor.user.email, staff=visitor.user.pk, roles=("admin",))
+    staffing.add("never@example.org", "admin", by=asker)
+    with nothing_written(), pytest.raises(staffing.LastOperator):
+        staffing.remove(visitor.user.email, by=asker)
+    staffing.remove(visitor.user.email, by=SELLER)

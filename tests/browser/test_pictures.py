@@ -36,7 +36,10 @@ def _faults(name: str, seen: Image.Image, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", MAIN_PAGES, ids=lambda page: page.name)
 def test_a_main_page_looks_as_it_did(furnished: Scene, page: MainPage, tmp_path: Path) -> None:
-    faults = [fault for name, seen in pictures.taken(furnished, page) for fault in _faults(name, seen, tmp_path)]
+    for _ in range(2):  # a line of text is seldom drawn half a pixel lower; what has changed is unlike each time
+        faults = [fault for name, seen in pictures.taken(furnished, page) for fault in _faults(name, seen, tmp_path)]
+        if not faults:
+            break
     assert faults == [], "look at them; if they are as they should be: bin/pictures"
 
 

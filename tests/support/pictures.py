@@ -23,6 +23,9 @@ _FAINT, _ALLOWED_FAINT = 5, 0.03  # less is nothing; of a picture so much may be
 # In a picture of one page's own part the menu has no height: a new entry changes one picture, and not all.
 _NO_MENU = """document.querySelectorAll("nav.side").forEach((menu) => {
   menu.style.setProperty("visibility", "hidden"); menu.style.setProperty("height", "0"); })"""
+# As one whole: what was laid out step by step, as scripts came, may lie a fraction of a pixel elsewhere.
+_LAID_OUT_ANEW = """() => { const page = document.body.style;
+  page.display = "none"; document.body.offsetHeight; page.display = ""; }"""
 _HEIGHT = "document.documentElement.scrollHeight"
 _OWN = """() => { const own = document.querySelector("main").getBoundingClientRect();
   return {x: own.x, y: own.y, width: own.width, height: own.height}; }"""
@@ -62,6 +65,7 @@ def whole(page: Page, width: int, *, own_part: bool = False) -> Image.Image:
     """The page from its head to its end, in a window as high: what sticks to an edge is at the page's own."""
     page.set_viewport_size({"width": width, "height": 600})
     page.set_viewport_size({"width": width, "height": page.evaluate(_HEIGHT)})
+    page.evaluate(_LAID_OUT_ANEW)
     clip = page.evaluate(_OWN) if own_part else None
     return Image.open(BytesIO(page.screenshot(clip=clip, animations="disabled"))).convert("RGB")
 
