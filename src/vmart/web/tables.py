@@ -13,28 +13,22 @@ from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import shop
 from vmart.instances.models import Instance, KeyPair, State
-from vmart.listings.images import SHARED, ImageView
 from vmart.listings.launch_templates import TemplateView
-from vmart.listings.orders import OrderedDisk, OrderedEip, OrderLine
-from vmart.listings.own_disks import OwnDisk
 from vmart.listings.placement_groups import GroupView
 from vmart.listings.quotas import Bound
 from vmart.listings.security_groups import Listed
 from vmart.listings.tags import TagView
-from vmart.listings.views import EipView, SecurityGroupView, SnapshotView, SubnetView, VpcView
-from vmart.orders.models import Line, Order
+from vmart.listings.views import EipView, SecurityGroupView, SubnetView, VpcView
 from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
-from vmart.pages.table import FIGURE, FREE, MONO, NUM, ON_SCREEN, RIGHT, Column, Filter, Table, Words
+from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 from vmart.pages.templatetags.shop import region_name, zone_name
 from vmart.payments.models import Payment
 from vmart.security.policies import Policy
-from vmart.storage.models import Disk
-from vmart.storage.models import State as DiskState
 from vmart.web import row_acts
 
 ENDED = (State.SHUTDOWN, State.TERMINATING, State.GONE)
-_BUY = ("buy", _("Buy a machine"))
+BUY = ("buy", _("Buy a machine"))
 
 
 def _id(row: Any) -> str:
@@ -46,10 +40,10 @@ def _created(row: Any) -> object:
 
 
 def machine_name(machine: Instance) -> SafeString:
-    return together(_machine_link(machine), soft(machine.public_id, MONO))
+    return together(machine_link(machine), soft(machine.public_id, MONO))
 
 
-def _machine_link(machine: Instance) -> SafeString:
+def machine_link(machine: Instance) -> SafeString:
     return link(reverse("machine", args=[machine.public_id]), machine.name)
 
 
@@ -80,7 +74,7 @@ def _billing(machine: Instance) -> SafeString:
     return together(title)
 
 
-def _zones() -> Sequence[tuple[str, Words]]:
+def zones() -> Sequence[tuple[str, Words]]:
     return [(zone.code, wording.in_language(zone, "name")) for zone in shop.snapshot().zones.values()]
 
 
@@ -110,73 +104,16 @@ MACHINES: Table[Instance] = Table(
         Column("expires", _("Billing"), _billing, lambda row: row.subscription.expires_at, ordered=True),
     ),
     empty=_("You have no machine yet."),
-    onward=_BUY,
+    onward=BUY,
     filters=(
         Filter("q", _("Name or address")),
-        Filter("zone", _("Zone"), _zones),
+        Filter("zone", _("Zone"), zones),
         Filter("state", _("State"), _states),
         Filter("tag", _("Tag (key, or key=value)")),
     ),
     name="machines",
     acts=row_acts.of_machine,
     chosen_acts=row_acts.MACHINES,
-)  # fmt: skip
-
-
-def _disk_name(row: OwnDisk) -> SafeString:
-    address = reverse("disk", args=[row.disk.public_id])
-    if not row.disk.name:
-        return link(address, row.disk.public_id, MONO)
-    return together(link(address, row.disk.name), soft(row.disk.public_id, MONO))
-
-
-def _disk_type(row: OwnDisk) -> SafeString:
-    return together(wording.disk_type(row.disk.disk_type), soft(f"{row.disk.size_gib} GiB"))
-
-
-def _disk_machine(row: OwnDisk) -> SafeString | str:
-    return machine_name(row.machine) if row.machine and row.machine.state != State.GONE else NOTHING
-
-
-def _disk_cost(row: OwnDisk) -> object:
-    """What an hour costs, or until when it is paid; of one that is ended, when it is erased."""
-    held = row.disk.subscription
-    if row.disk.state == DiskState.TORECYCLE and held.release_at:
-        return soft(together(_("erased"), " ", printed.instant(held.release_at)))
-    if held.expires_at:
-        return soft(together(_("until"), " ", printed.day(held.expires_at)))
-    return NOTHING if row.hourly is None else printed.rate(row.hourly)
-
-
-def _disk_states() -> Sequence[tuple[str, Words]]:
-    hidden = (DiskState.FAILED, "EXPANDING")
-    return [(code, title) for code, (title, _tone) in wording.DISK_STATES.items() if code not in hidden]
-
-
-DISKS: Table[OwnDisk] = Table(
-    (
-        Column("id", "", None, lambda row: row.disk.public_id),
-        Column("name", _("Disk"), _disk_name, lambda row: row.disk.name),
-        Column("state", _("State"), lambda row: cells.disk_state(row.disk), lambda row: row.disk.state),
-        Column("machine", _("Machine"), _disk_machine, lambda row: row.machine.public_id if row.machine else ""),
-        Column("zone", _("Zone"), lambda row: zone_name(row.disk.zone_id), lambda row: row.disk.zone_id),
-        Column("type", _("Disk type"), _disk_type, lambda row: row.disk.disk_type),
-        Column("size_gib", "", None, lambda row: row.disk.size_gib),
-        Column("hourly", _("An hour"), _disk_cost, lambda row: row.hourly, css=FIGURE),
-        Column("created", _("Bought"), lambda row: printed.day(row.disk.subscription.created_at),
-               lambda row: row.disk.subscription.created_at, css=NUM),
-    ),
-    empty=_("You have no disk of its own yet. Such a disk goes from machine to machine, and stays when one ends."),
-    onward=("disk_new", _("Buy a disk")),
-    filters=(
-        Filter("q", _("Name or id")),
-        Filter("zone", _("Zone"), _zones),
-        Filter("state", _("State"), _disk_states),
-        Filter("tag", _("Tag (key, or key=value)")),
-    ),
-    name="disks",
-    acts=row_acts.of_disk,
-    chosen_acts=row_acts.DISKS,
 )  # fmt: skip
 
 
@@ -214,130 +151,6 @@ TAGS_OF_ONE: Table[OwnTag] = Table(
     ),
     empty=_("It has no tag yet."),
 )
-
-
-def _what(order: Order) -> str:
-    """What an order is of, in a few words."""
-    if order.action == "purchase":
-        return f"{order.count} × {order.quote['configuration']['instance_type']}"
-    more = f" +{order.count - 1}" if order.count > 1 else ""
-    title = wording.ACTIONS.get(order.action, order.action)
-    return f"{title} · {order.quote['lines'][0]['public_id']}{more}"
-
-
-def _order_price(order: Order) -> Any:
-    return printed.money(order.total_minor) if order.charge_type == "PREPAID" else _("by usage")
-
-
-ORDERS: Table[Order] = Table(
-    (
-        Column("order", _("Order"), lambda row: link(reverse("order", args=[row.id]), row.id), lambda row: row.id),
-        Column("placed", _("Placed"), lambda row: printed.instant(row.created_at), lambda row: row.created_at, css=NUM),
-        Column("charge_type", _("Billing"), lambda row: wording.CHARGE_TYPES.get(row.charge_type, row.charge_type),
-               lambda row: row.charge_type),
-        Column("action", _("What"), _what, lambda row: row.action),
-        Column("count", "", None, lambda row: row.count),
-        Column("total_minor", _("Price"), _order_price,
-               lambda row: row.total_minor if row.charge_type == "PREPAID" else None, css=FIGURE),
-        Column("status", _("State"), lambda row: cells.order_status(row.status), lambda row: row.status),
-    ),
-    empty=_("Nothing has been ordered yet."),
-    onward=_BUY,
-)  # fmt: skip
-
-
-def _public_address(entry: OrderLine) -> str:
-    return entry.machine.public_ip or NOTHING
-
-
-def _ordered_machine(entry: OrderLine) -> SafeString:
-    gone = entry.machine.state == State.GONE
-    name = entry.machine.name if gone else _machine_link(entry.machine)
-    return together(name, soft(entry.machine.public_id, MONO))
-
-
-def _log_in(entry: OrderLine) -> Any:
-    """How its buyer logs in to a machine of an order."""
-    line, machine = entry.line, entry.machine
-    if line.state == Line.State.FAILED:
-        return wording.said_to_buyer(line.reason)
-    if machine.state in ENDED:
-        return NOTHING
-    if line.state != Line.State.DELIVERED:
-        return _("Once it is delivered.")
-    if not machine.public_ip:
-        return _("From another of your machines in this zone.")
-    command = f"ssh {machine.login_user}@{machine.public_ip}"
-    return format_html('<code class="mono" data-copy="{}">{}</code>', _("Copy"), command)
-
-
-def _ordered_state(entry: OrderLine) -> SafeString:
-    delivered = entry.line.state == Line.State.DELIVERED
-    return cells.state(entry.machine.state) if delivered else cells.line_state(entry.line.state)
-
-
-ORDERED: Table[OrderLine] = Table(
-    (
-        Column("machine", _("Machine"), _ordered_machine),
-        Column("public_ip", _("Public address"), _public_address, css=MONO),
-        Column("private_ip", _("Private address"), lambda row: row.machine.private_ip, css=MONO),
-        Column("login", _("How to log in"), _log_in),
-        Column("console", _("Console"), "web/parts/order_console.html", css=ON_SCREEN),
-        Column("state", _("State"), _ordered_state),
-    ),
-    empty="",
-)
-
-
-def _ordered_disk(entry: OrderedDisk) -> SafeString:
-    disk, name = entry.disk, entry.disk.name or entry.disk.public_id
-    shown = name if disk.state == DiskState.GONE else link(reverse("disk", args=[disk.public_id]), name)
-    return together(shown, soft(disk.public_id, MONO))
-
-
-def _ordered_disk_state(entry: OrderedDisk) -> SafeString:
-    delivered = entry.line.state in (Line.State.DELIVERED, Line.State.RETURNED)
-    return cells.disk_state(entry.disk) if delivered else cells.line_state(entry.line.state)
-
-
-ORDERED_DISKS: Table[OrderedDisk] = Table(
-    (
-        Column("disk", _("Disk"), _ordered_disk),
-        Column("type", _("Disk type"), lambda row: wording.disk_type(row.disk.disk_type)),
-        Column("size", _("Size"), lambda row: f"{row.disk.size_gib} GiB", css=NUM),
-        Column("state", _("State"), _ordered_disk_state),
-    ),
-    empty="",
-)
-
-
-def _ordered_eip(entry: OrderedEip) -> SafeString:
-    eip = entry.eip
-    shown = eip.public_id if eip.ip is None else link(reverse("address", args=[eip.public_id]), eip.ip)
-    return together(shown, soft(eip.public_id, MONO))
-
-
-ORDERED_EIPS: Table[OrderedEip] = Table(
-    (
-        Column("address", _("Address"), _ordered_eip),
-        Column("network", _("Network"), lambda row: f"{row.eip.bandwidth_mbps} Mbps", css=NUM),
-        Column("state", _("State"), lambda row: cells.line_state(row.line.state)),
-    ),
-    empty="",
-)
-
-PASSWORDS: Table[tuple[Instance, str]] = Table(
-    (
-        Column("machine", _("Machine"), lambda row: machine_name(row[0])),
-        Column("user", _("User"), lambda row: row[0].login_user, css=MONO),
-        Column("password", _("Password"), lambda row: _password(row[1])),
-    ),
-    empty="",
-)
-
-
-def _password(text: str) -> SafeString:
-    return format_html('<code class="mono password" data-copy="{}">{}</code>', _("Copy"), text)
 
 
 _KEY_SHOWN = 47
@@ -515,7 +328,7 @@ LAUNCH_TEMPLATES: Table[TemplateView] = Table(
         Column("acts", "", "web/parts/template_acts.html", css=RIGHT),
     ),
     empty=_("You have no launch template yet. The purchase page saves what is chosen as one."),
-    onward=_BUY,
+    onward=BUY,
     filters=(Filter("q", _("Name or id")),),
     name="templates",
 )
@@ -546,73 +359,6 @@ PLACEMENT_GROUPS: Table[GroupView] = Table(
     filters=(Filter("q", _("Name or id")),),
     name="placement_groups",
 )
-
-
-def _snapshot_name(row: SnapshotView) -> SafeString:
-    address = reverse("snapshot", args=[row.public_id])
-    if not row.name:
-        return link(address, row.public_id, MONO)
-    return together(link(address, row.name), soft(row.public_id, MONO))
-
-
-def _snapshot_disk(row: SnapshotView) -> SafeString:
-    usage = wording.component("system_disk" if row.usage == Disk.Usage.SYSTEM else "data_disk")
-    return together(row.disk_name or usage, soft(row.disk, MONO))
-
-
-def _snapshot_states() -> Sequence[tuple[str, Words]]:
-    return [(code, title) for code, (title, _tone) in wording.SNAPSHOT_STATES.items()]
-
-
-SNAPSHOTS: Table[SnapshotView] = Table(
-    (
-        Column("id", "", None, lambda row: row.public_id),
-        Column("name", _("Snapshot"), _snapshot_name, lambda row: row.name),
-        Column("state", _("State"), lambda row: cells.snapshot_state(row.state), lambda row: row.state),
-        Column("disk", _("Disk"), _snapshot_disk, lambda row: row.disk),
-        Column("size_gib", _("Size"), lambda row: f"{row.size_gib} GiB", lambda row: row.size_gib, css=FIGURE),
-        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
-        Column("created", _("Asked for"), lambda row: printed.instant(row.created_at), lambda row: row.created_at,
-               css=NUM),
-    ),
-    empty=_("You have no snapshot yet. One is made on the page of a disk, or of a machine, and stays when that ends."),
-    filters=(
-        Filter("disk", _("Id of the disk")),
-        Filter("zone", _("Zone"), _zones),
-        Filter("state", _("State"), _snapshot_states),
-        Filter("tag", _("Tag (key, or key=value)")),
-    ),
-    name="snapshots",
-    acts=row_acts.of_snapshot,
-    chosen_acts=row_acts.SNAPSHOTS,
-)  # fmt: skip
-
-
-def _image_name(row: ImageView) -> SafeString:
-    return together(link(reverse("image", args=[row.public_id]), row.name), soft(row.public_id, MONO))
-
-
-def _image_owner(row: ImageView) -> str:
-    if row.kind == SHARED:
-        return gettext("Shared by account {id}").format(id=row.owner)
-    shared = gettext("Own; accounts that it is shared with: {number}").format(number=row.shares)
-    return shared if row.shares else gettext("Own")
-
-
-IMAGES: Table[ImageView] = Table(
-    (
-        Column("id", "", None, lambda row: row.public_id),
-        Column("name", _("Image"), _image_name, lambda row: row.name),
-        Column("state", _("State"), lambda row: cells.image_state(row.state), lambda row: row.state),
-        Column("owner", _("Whose"), _image_owner),
-        Column("size_gib", _("Size"), lambda row: f"{row.size_gib} GiB" if row.size_gib else "—",
-               lambda row: row.size_gib, css=FIGURE),
-        Column("zone", _("Zone"), lambda row: zone_name(row.zone), lambda row: row.zone),
-        Column("created", _("Asked for"), lambda row: printed.instant(row.created_at), lambda row: row.created_at,
-               css=NUM),
-    ),
-    empty=_("You have no image yet. One is made on the page of a machine, and machines are made of it."),
-)  # fmt: skip
 
 
 def _eip(eip: EipView) -> SafeString:

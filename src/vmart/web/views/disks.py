@@ -33,7 +33,7 @@ from vmart.tags import reads
 from vmart.web import typed_tags
 from vmart.web.acting import done, found, was_shown
 from vmart.web.disk_forms import DiskAttributes, DiskMachine, FirstTermOfDisk, NewDisk, OwnDiskSize
-from vmart.web.tables import DISKS
+from vmart.web.storage_tables import DISKS
 from vmart.web.visitor import actor, customer, field
 
 _ENDED = (State.TORECYCLE, State.ERASING)

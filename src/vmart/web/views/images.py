@@ -27,7 +27,7 @@ from vmart.subscriptions.models import Source, Standing, Subscription
 from vmart.web import typed_tags
 from vmart.web.acting import as_file, done, found, machine_of, was_shown
 from vmart.web.image_forms import ImageName, ImageShares, NewImport, NewOwnImage
-from vmart.web.tables import IMAGES
+from vmart.web.storage_tables import IMAGES
 from vmart.web.visitor import actor, customer, field
 
 _BUSY = ("CREATING", "IMPORTING")

@@ -20,7 +20,8 @@ from vmart.pages import confirm, wording
 from vmart.pages.table import Shown, listed
 from vmart.payments import top_up
 from vmart.web.acting import found
-from vmart.web.tables import ENDED, ORDERED, ORDERED_DISKS, ORDERED_EIPS, ORDERS
+from vmart.web.order_tables import ORDERED, ORDERED_DISKS, ORDERED_EIPS, ORDERS
+from vmart.web.tables import ENDED
 from vmart.web.views.payments import card_form
 from vmart.web.visitor import customer
 

@@ -21,7 +21,7 @@ from vmart.pages import wording
 from vmart.pages.table import listed
 from vmart.web.acting import found, machine_of
 from vmart.web.forms import OwnPassword
-from vmart.web.tables import PASSWORDS
+from vmart.web.order_tables import PASSWORDS
 from vmart.web.visitor import actor, customer
 
 

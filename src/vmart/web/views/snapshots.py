@@ -30,7 +30,7 @@ from vmart.web.acting import done, found, was_shown
 from vmart.web.disk_forms import NewSnapshot as NewSnapshotForm
 from vmart.web.disk_forms import SnapshotName
 from vmart.web.forms import component
-from vmart.web.tables import SNAPSHOTS
+from vmart.web.storage_tables import SNAPSHOTS
 from vmart.web.visitor import actor, customer, field
 
 _CHARGED = (SnapshotState.CREATING, SnapshotState.NORMAL, SnapshotState.ROLLBACKING)
