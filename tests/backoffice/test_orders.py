@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -234,7 +235,7 @@ def test_script_in_a_reason_is_text_to_seller_and_customer() -> None:
     visitor.buy()
     order = Order.objects.get(account_id=visitor.account_id)
     seller = operator()
-    seller.post(f"/seller/orders/{order.id}/void/", {"reason": SCRIPT})
+    assert _voided(seller, order.id, SCRIPT).status_code == 302
     for page in (
         seller.get(f"/seller/orders/{order.id}/"), visitor.get(f"/orders/{order.id}/"), visitor.get("/activity/"),
     ):  # fmt: skip
@@ -272,6 +273,15 @@ def _void_page(seller: Visitor, order: int) -> HttpResponse:
     return seller.get(f"/seller/orders/{order}/void/", follow=True)
 
 
+def _void_form(seller: Visitor, order: int) -> dict[str, Any]:
+    return Form(_void_page(seller, order).content.decode(), "").data
+
+
+def _voided(seller: Visitor, order: int, reason: str, seen: dict[str, Any] | None = None) -> HttpResponse:
+    form = _void_form(seller, order) if seen is None else seen
+    return seller.post(f"/seller/orders/{order}/void/", form | {"reason": reason})
+
+
 def test_an_order_that_is_not_delivered_is_voided_once() -> None:
     account = open_purse("anna", cash_minor=50_000)
     purchase(wanted(account))
@@ -282,12 +292,28 @@ def test_an_order_that_is_not_delivered_is_voided_once() -> None:
         assert "¥132.50 that were set aside" in text_of(_void_page(seller, order))
         assert seller.post(f"/seller/orders/{order}/void/", {"reason": " "}).status_code == 422
         assert stranger.post(f"/seller/orders/{order}/void/", {"reason": "why"}).status_code == 403
-    done = seller.post(f"/seller/orders/{order}/void/", {"reason": "ordered twice"}, follow=True)
-    assert "The order is voided" in text_of(done)
+    seen = _void_form(seller, order)
+    done = _voided(seller, order, "ordered twice", seen)
+    assert "The order is voided" in text_of(seller.get(done["Location"]))
     assert purses(account)["available"] == 50_000
-    again = seller.post(f"/seller/orders/{order}/void/", {"reason": "ordered twice"}, follow=True)
-    assert "It is so already." in text_of(again)
+    again = _voided(seller, order, "ordered twice", seen)
+    assert "It is so already." in text_of(seller.get(again["Location"]))
     assert Order.objects.get().status == Status.CLOSED
+
+
+def test_what_was_shown_before_a_delivery_is_not_voided() -> None:
+    """Given two machines when the page is opened and one when it is sent, then nothing is done; it is shown anew."""
+    account = open_purse("anna", cash_minor=50_000)
+    purchase(wanted(account, replace(MONTHLY, count=2)))
+    order, seller = Order.objects.get().id, operator()
+    seen = _void_form(seller, order)
+    one = Line.objects.order_by("id")[0]
+    Line.objects.filter(id=one.id).update(state=Line.State.FAILED)
+    with nothing_written():
+        answer = _voided(seller, order, "why", seen)
+    assert answer.status_code == 422
+    assert "The order has changed since it was shown: look at it once more. Nothing was done." in text_of(answer)
+    assert "1 machine is not delivered any more" in text_of(answer)
 
 
 def test_what_is_delivered_is_not_voided_but_refunded() -> None:

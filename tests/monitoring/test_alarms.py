@@ -488,3 +488,18 @@ def test_states_follow_the_rule_and_what_is_told_begins_and_ends_in_turn(
         state = after
     assert all((one == "ALARM") != (following == "ALARM") for one, following in itertools.pairwise(told))
     assert not told or told[0] == "ALARM"
+
+
+def test_one_that_was_switched_off_sends_no_mail_that_waited(
+    account: int, machine: Instance, world: World, test_clock: BusinessClock, sink: Sink
+) -> None:
+    alarm = alarms.create(by(account), dataclasses.replace(BUSY, minutes=1))
+    world.use(machine.public_id, cpu_percent=90)
+    walk(test_clock, 2)
+    assert _notices() == ["ALARM"]
+    alarm.enabled = False
+    alarm.save()
+    assert (mails.send(), _sent_to(sink)) == (0, [])
+    alarm.enabled = True
+    alarm.save()
+    assert mails.send() == 1

@@ -107,7 +107,9 @@ class Sent:
     def of_void(self) -> HttpResponse:
         self.buyer.buy(act="card")
         number = Order.objects.get(status=Status.UNPAID).id
-        return self.seller.post(reverse("seller_order_void", args=[number]), {"reason": "twice"})
+        address = reverse("seller_order_void", args=[number])
+        shown = Form(self.seller.get(address).content.decode(), "").data
+        return self.seller.post(address, shown | {"reason": "twice"})
 
     def of_unpaid(self, form: dict[str, str]) -> HttpResponse:
         self.buyer.buy(act="card")

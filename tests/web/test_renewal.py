@@ -138,3 +138,16 @@ def test_several_are_chosen_in_the_list() -> None:
     assert "Due now ¥134.00" in text_of(visitor.get(address))
     visitor.post(address, {**_form(visitor, address), "act": "pay"})
     assert Order.objects.get(action="renew").count == 2
+
+
+def test_what_has_no_term_is_left_out_of_those_that_are_chosen() -> None:
+    visitor = customer()
+    prepaid = _prepaid(visitor)
+    visitor.buy("?charge=postpaid&name=hour")
+    work()
+    postpaid = Instance.objects.exclude(public_id=prepaid.public_id).get()
+    answer = visitor.get(f"/machines/renew/?id={prepaid.public_id}&id={postpaid.public_id}&months=2")
+    assert answer["Location"] == f"/machines/renew/?id={prepaid.public_id}&months=2"
+    shown = text_of(visitor.get(answer["Location"]))
+    assert "What is postpaid has no term to renew and is left out." in shown
+    assert "Due now" in shown

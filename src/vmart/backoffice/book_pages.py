@@ -12,6 +12,7 @@ from vmart.backoffice.views import operator, seller
 from vmart.kernel import clock
 from vmart.kernel.errors import Refused
 from vmart.pages import wording
+from vmart.pricing import books
 from vmart.pricing.models import Book
 
 _NUMBER_MAX = 2**31 - 1
@@ -33,7 +34,7 @@ def withdraw(request: HttpRequest, version: int) -> HttpResponse:
         else:
             messages.success(request, _("The price book is withdrawn; the prices of before go on."))
         return redirect("seller_catalog")
-    before = Book.objects.defer("document").filter(effective_at__lt=book.effective_at).order_by("-effective_at").first()
+    before = books.before_it(book)
     if before is None or book.effective_at <= clock.now() or book.ends_at is not None:
         messages.warning(request, _("This price book cannot be withdrawn: it has begun, or a later one is published."))
         return redirect("seller_catalog")

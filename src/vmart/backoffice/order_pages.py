@@ -28,7 +28,6 @@ from vmart.orders.void import Voided
 from vmart.pages import printed, wording
 from vmart.pages.forms import ActForm, text
 from vmart.pages.table import Shown, listed
-from vmart.pricing.priced import PURCHASES
 
 _AFTER = {
     After.STAYS: gettext_lazy("It stays until its term ends"),
@@ -36,9 +35,8 @@ _AFTER = {
 }
 
 
-def _possible(action: str) -> list[tuple[str, Any]]:
-    """What is there already ends on its own page."""
-    return [(after, title) for after, title in _AFTER.items() if after == After.STAYS or action in PURCHASES]
+def _possible(whole: Whole) -> list[tuple[str, Any]]:
+    return [(after, title) for after, title in _AFTER.items() if after == After.STAYS or refunding.may_end(whole.order)]
 
 
 class RefundForm(ActForm):
@@ -66,7 +64,7 @@ class RefundForm(ActForm):
         self.fields["after"] = forms.CharField(
             label=_("What was bought"),
             required=False,
-            widget=forms.Select(choices=[("", _("Choose")), *_possible(whole.order.action)], attrs={"required": True}),
+            widget=forms.Select(choices=[("", _("Choose")), *_possible(whole)], attrs={"required": True}),
         )
         self.fields["reason"] = text(_("Reason"), hint=_("The customer reads it."), maxlength=REASON_MAX)
 
@@ -175,12 +173,21 @@ def void(request: HttpRequest, number: int) -> HttpResponse:
             return redirect("seller_order", number)
         return _void_page(request, whole, Void(), told)
     form = Void(request.POST)
-    done = form.made(lambda: [voiding.void(number, form.cleaned_data["reason"], seller(request))])
+    shown = request.POST.get("shown", "") or "-"
+    done = form.made(lambda: [voiding.void(number, form.cleaned_data["reason"], seller(request), shown=shown)])
     if done is None:
-        return _void_page(request, whole, form, None, status=422)
+        return _void_page(request, whole, form, _told(number), status=422)
     fresh = _("The order is voided; what was set aside for it is the customer's again.")
     messages.success(request, fresh if done[0] else _("It is so already."))
     return redirect("seller_order", number)
+
+
+def _told(number: int) -> Voided | None:
+    """What voiding would do now; None where it is not possible any more."""
+    try:
+        return voiding.foretell(number)
+    except Refused:
+        return None
 
 
 def _void_page(request: HttpRequest, whole: Whole, form: Void, told: Voided | None, status: int = 200) -> HttpResponse:

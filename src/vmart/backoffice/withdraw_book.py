@@ -41,7 +41,7 @@ def _file_without(version: int) -> str:
     """The file that was applied last, with the prices of the book before this one; as it is where that is none."""
     last = apply_catalog.last_applied()
     book = Book.objects.filter(version=version).first()
-    before = Book.objects.filter(effective_at__lt=book.effective_at).order_by("-effective_at").first() if book else None
+    before = books.before_it(book) if book else None
     if before is None:  # it will be refused
         return last.text
     section = read_yaml(last.text)[BOOK]

@@ -11,6 +11,7 @@ from vmart import engines
 from vmart.engines.driver import Driver
 from vmart.kernel import clock, db
 from vmart.listings.paging import PAGE, Page, cut, number
+from vmart.orders import void
 
 FILLING_PERCENT = 80  # from there on the seller is warned
 
@@ -110,13 +111,13 @@ def since(instant: dt.datetime) -> Sales:
           (SELECT count(*) FROM orders_order WHERE created_at >= %(since)s) AS orders,
           (SELECT count(*) FROM orders_line WHERE delivered_at >= %(since)s) AS delivered,
           (SELECT count(*) FROM orders_line l JOIN orders_order o ON o.id = l.order_id
-           WHERE l.state = 'failed' AND o.created_at >= %(since)s) AS failed,
+           WHERE l.state = 'failed' AND l.reason <> %(voided)s AND o.created_at >= %(since)s) AS failed,
           ((SELECT coalesce(sum(deducted_minor), 0) FROM settlement_hour WHERE start >= %(since)s)
            + (SELECT coalesce(sum(CASE kind WHEN 'refund' THEN -amount_minor ELSE amount_minor END), 0)
               FROM ledger_transfer WHERE kind IN ('prepaid', 'refund') AND at >= %(since)s))::bigint AS revenue_minor
         """,
-        since=instant,
-    )
+        since=instant, voided=void.WHY,
+    )  # fmt: skip
     return Sales(since=instant, **row)
 
 
@@ -170,9 +171,9 @@ def failed_deliveries(before: str = "") -> Page[FailedDelivery]:
         FROM orders_line l JOIN orders_order o ON o.id = l.order_id
         JOIN subscriptions_subscription i ON i.id = l.subscription_id
         JOIN customers_account a ON a.id = l.account_id
-        WHERE l.state = 'failed' AND (%(before)s::bigint IS NULL OR l.id < %(before)s)
+        WHERE l.state = 'failed' AND l.reason <> %(voided)s AND (%(before)s::bigint IS NULL OR l.id < %(before)s)
         ORDER BY l.id DESC LIMIT %(limit)s
         """,
-        before=key, limit=PAGE + 1,
+        before=key, limit=PAGE + 1, voided=void.WHY,
     )  # fmt: skip
     return cut([FailedDelivery(**row) for row in rows], lambda row: row.id, first=key is None)

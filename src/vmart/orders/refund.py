@@ -175,9 +175,14 @@ def _foretold(order: Order, lines: Sequence[Line], asked: Asked) -> Foretold:
     return Foretold(order, parts, True, _also(order, [part.line.subscription_id for part in parts]))
 
 
+def may_end(order: Order) -> bool:
+    """Whether it bought its things: what was there before stays, whatever comes back of a change or a renewal."""
+    return order.action in PURCHASES
+
+
 def _refuse_to_end(order: Order, lines: Sequence[Line], gets_a_part: int) -> None:
     """What ends is what the order bought, all that is meant of it."""
-    if order.action not in PURCHASES:
+    if not may_end(order):
         raise InvalidValue(
             "Order {id} changed or renewed what was there already: that stays. End it on its own page.",
             field="after", id=order.id,

@@ -14,7 +14,7 @@ from vmart.kernel import clock, db
 from vmart.kernel.errors import NotFound, Refused
 from vmart.orders import deliver, unpaid
 from vmart.orders.by_hand import check_reason
-from vmart.orders.errors import NotVoidable
+from vmart.orders.errors import ChangedMeanwhile, NotVoidable
 from vmart.orders.models import Line, Order, Status
 
 EVENT = "order_voided"
@@ -29,6 +29,11 @@ class Voided:
     machines: int
     freed_minor: int
 
+    @property
+    def shown(self) -> str:
+        """What a confirmation repeats: a delivery meanwhile has another."""
+        return f"{self.machines}:{self.freed_minor}"
+
 
 def foretell(order_id: int) -> Voided:
     """What ``void`` would do now; writes nothing. Raises NotFound, NotVoidable."""
@@ -36,11 +41,11 @@ def foretell(order_id: int) -> Voided:
         return _foretold(_locked(order_id))
 
 
-def void(order_id: int, reason: str, actor: Actor) -> Voided | None:
-    """Do it, in one commit; None where the order is voided already.
+def void(order_id: int, reason: str, actor: Actor, *, shown: str = "") -> Voided | None:
+    """Do it, in one commit; None where the order is voided already. ``shown``: only what was foretold so.
 
     A delivery that ends at the same time is either there first, and stays, or finds that it was given up. Raises
-    InvalidValue, NotFound, NotVoidable.
+    InvalidValue, NotFound, NotVoidable, ChangedMeanwhile.
     """
     check_reason(reason)
     with db.act():
@@ -48,6 +53,8 @@ def void(order_id: int, reason: str, actor: Actor) -> Voided | None:
         if order.status == Status.CLOSED and order.reason == WHY:
             return None
         told = _foretold(order)
+        if shown and shown != told.shown:
+            raise ChangedMeanwhile("The order has changed since it was shown: look at it once more. Nothing was done.")
         _void(order, told)
         detail = {"why": reason.strip(), "amount_minor": told.freed_minor, "machines": told.machines}
         record.write(order.account_id, record.ORDER, [order.id], EVENT, details=[detail], actor=actor)

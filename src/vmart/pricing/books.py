@@ -130,6 +130,11 @@ def publish(book: PriceBook, now: dt.datetime) -> bool:
     return True
 
 
+def before_it(book: Book) -> Book | None:
+    """The one that was in force when this one begins."""
+    return Book.objects.filter(effective_at__lt=book.effective_at).order_by("-effective_at").first()
+
+
 def withdraw(version: int) -> Book:
     """Take back the book that begins last, if it has not begun: nobody has read a price in it. The one before goes on.
 
@@ -142,7 +147,7 @@ def withdraw(version: int) -> Book:
     row = Book.objects.filter(version=version).first()
     if row is None:
         raise NotFound("There is no price book {version}.", version=version)
-    before = Book.objects.filter(effective_at__lt=row.effective_at).order_by("-effective_at").first()
+    before = before_it(row)
     if row.effective_at <= clock.now() or before is None:
         raise NotToCome("The price book {version} has begun: publish another one.", version=version)
     if row.ends_at is not None:

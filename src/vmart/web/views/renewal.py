@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from vmart.catalog import shop
 from vmart.events.actor import Actor
 from vmart.kernel.errors import Refused
+from vmart.kernel.text import sayable
 from vmart.listings import overview
 from vmart.orders import lowering, renew, renew_flag
 from vmart.orders.addresses import renew as addresses_renew
@@ -25,6 +26,7 @@ from vmart.orders.priced_act import PricedAct
 from vmart.orders.renew import Renewal
 from vmart.pages import confirm, wording
 from vmart.pricing import books
+from vmart.subscriptions.models import Subscription
 from vmart.web.visitor import actor, customer
 
 
@@ -75,6 +77,11 @@ def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
         if not asked.public_ids:
             messages.info(request, kind.choose)
             return redirect(kind.listing)
+        if with_term := _with_term(account_id, asked.public_ids):
+            messages.info(request, _("What is postpaid has no term to renew and is left out."))
+            query = request.GET.copy()
+            query.setlist("id", with_term)
+            return redirect(f"{request.path}?{query.urlencode()}")
         if request.method == "POST":
             try:
                 if gone_on := confirm.ordered(request, actor(request, account_id), kind.act, asked):
@@ -84,6 +91,15 @@ def _page_of(kind: Renewing) -> Callable[..., HttpResponseBase]:
         return render(request, "web/machines/renew.html", _here(request, account_id, kind, asked))
 
     return view
+
+
+def _with_term(account_id: int, public_ids: Sequence[str]) -> list[str]:
+    """Those of several that are paid ahead, where others are not; none where all or none are."""
+    if len(public_ids) < 2:
+        return []
+    known = Subscription.objects.filter(account_id=account_id, public_id__in=sayable(public_ids))
+    postpaid = set(known.exclude(charge_type="PREPAID").values_list("public_id", flat=True))
+    return [one for one in public_ids if one not in postpaid] if postpaid else []
 
 
 def _asked(given: QueryDict) -> Renewal:
