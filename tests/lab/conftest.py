@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -29,6 +30,7 @@ from vmart.kernel import unix_password
 IMAGE = ImageSpec("debian-12", "1")
 DEMO_POOL = "203.0.113.0/24"
 PASSWORD = "Correct-horse-7"  # of the machines of one test run, reachable from this host only
+_Said = TypeVar("_Said")
 _ME = Path(__file__).parent
 _POOL_GIB = 12
 _LABS, _INTERNETS = "vmart-lab-", "vmart-net-"  # what the names of their folders begin with
@@ -90,6 +92,17 @@ class Lab:
             check=False,
             timeout=limit_s,
         )
+
+    def counted(self, ask: Callable[[], _Said]) -> _Said:
+        """What is said while the pool counts what disks take: asked again where the kernel stopped meanwhile.
+
+        It stops when a machine of a test before is cleared away (``PrivateDaemon.count_disks``).
+        """
+        self.daemon.count_disks()
+        said = ask()
+        while self.daemon.count_disks():
+            said = ask()
+        return said
 
     def missing(self, machine: str, path: str) -> bool:
         """Whether a machine that is off has no such file."""

@@ -39,8 +39,12 @@ def test_teardown_with_machines_running_leaves_nothing(lab: Lab, make_spec: Make
 
 
 def test_what_a_killed_run_left_is_ended_by_the_next(lab: Lab, make_spec: MakeSpec) -> None:
-    """Given a test process that was killed with a machine and an internet, then both are gone, and ours is not."""
-    with subprocess.Popen([sys.executable, "-m", "tests.lab.killed_run"], stdout=subprocess.PIPE, text=True) as run:
+    """Given a test process that was killed with a machine and an internet, then both are gone, and ours is not.
+
+    Its files were elsewhere than ours are.
+    """
+    killed, place = [sys.executable, "-m", "tests.lab.killed_run"], os.environ | {"TMPDIR": "/var/tmp"}
+    with subprocess.Popen(killed, env=place, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         left = json.loads(run.stdout.readline())
         daemon = daemon_in(Path(left["lab"]))

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_CLAIMS = Path(tempfile.gettempdir()) / "vmart-claims"  # a file a folder, locked by the process whose it is
+# A file a folder, locked by the process whose it is. One place a host, as the engines are: not where TMPDIR says.
+_CLAIMS = Path("/tmp/vmart-claims")
 _held: dict[Path, int] = {}
 
 
