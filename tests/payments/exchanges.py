@@ -11,10 +11,12 @@ from typing import Any, Self
 
 
 class ReferenceStripe:
-    """A server of PaymentIntents; ``requests`` has (method, path, idempotency key) of each call."""
+    """A server of PaymentIntents and their refunds; ``requests`` has (method, path, idempotency key) of each call."""
 
     def __init__(self) -> None:
         self.intents: dict[str, dict[str, Any]] = {}
+        self.refunds: dict[str, dict[str, Any]] = {}
+        self.refund_status = "succeeded"  # of the next ones
         self.requests: list[tuple[str, str, str]] = []
         self.lose_answers = 0  # of the next calls: done, and the connection cut
         self.fail_with: int | None = None  # HTTP status of every call: nothing done
@@ -47,6 +49,17 @@ class ReferenceStripe:
         intent["last_payment_error"] = {"code": "card_declined", "message": "Your card was declined."}
         return intent
 
+    def refund_by_hand(self, amount: int, reference: str | None = None) -> dict[str, Any]:
+        """The merchant gives back on Stripe's own page."""
+        intent = self._one(reference)
+        return self._refund({"payment_intent": intent["id"], "amount": str(amount)})[1]
+
+    def refund_fails(self, reference: str | None = None) -> dict[str, Any]:
+        """The bank sends back what was given back."""
+        refund = self.refunds[reference] if reference else next(iter(self.refunds.values()))
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        return refund
+
     def _one(self, reference: str | None) -> dict[str, Any]:
         return self.intents[reference] if reference else next(iter(self.intents.values()))
 
@@ -67,7 +80,13 @@ class ReferenceStripe:
             return status, json.loads(json.dumps(answer))
 
     def _do(self, method: str, path: str, parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        words = path.strip("/").split("/")[2:]
+        noun, *words = path.strip("/").split("/")[1:]
+        do = self._do_refunds if noun == "refunds" else self._do_intents
+        return do(method, path, words, parameters)
+
+    def _do_intents(
+        self, method: str, path: str, words: list[str], parameters: dict[str, str]
+    ) -> tuple[int, dict[str, Any]]:
         if method == "POST" and not words:
             if int(parameters["amount"]) < 50:
                 return 400, _invalid("amount_too_small", "Amount must be at least ¥0.50 cny.")
@@ -82,11 +101,7 @@ class ReferenceStripe:
             }  # fmt: skip
             return 200, dict(self.intents[number])
         if not words:
-            after, most = parameters.get("starting_after", ""), int(parameters["limit"])
-            numbers = sorted(self.intents, reverse=True)  # newest first
-            rest = [number for number in numbers if not after or number < after]
-            data = [dict(self.intents[number]) for number in rest[:most]]
-            return 200, {"object": "list", "url": path, "has_more": len(rest) > most, "data": data}
+            return _listed(self.intents, path, parameters)
         intent = self.intents.get(words[0])
         if intent is None:
             return 404, _invalid("resource_missing", f"No such payment_intent: '{words[0]}'")
@@ -95,6 +110,40 @@ class ReferenceStripe:
                 return 400, _invalid("payment_intent_unexpected_state", "You cannot cancel this PaymentIntent …")
             intent["status"] = "canceled"
         return 200, dict(intent)
+
+    def _do_refunds(
+        self, method: str, path: str, words: list[str], parameters: dict[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        if method == "POST":
+            return self._refund(parameters)
+        if not words:
+            of = parameters.get("payment_intent")
+            return _listed(
+                {n: r for n, r in self.refunds.items() if of in (None, r["payment_intent"])}, path, parameters
+            )
+        refund = self.refunds.get(words[0])
+        return (200, dict(refund)) if refund else (404, _invalid("resource_missing", f"No such refund: '{words[0]}'"))
+
+    def _refund(self, parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        intent, amount = self.intents[parameters["payment_intent"]], int(parameters["amount"])
+        given = sum(
+            one["amount"] for one in self.refunds.values()
+            if one["payment_intent"] == intent["id"] and one["status"] not in ("failed", "canceled")
+        )  # fmt: skip
+        if given + amount > intent["amount_received"]:
+            return 400, _invalid("charge_already_refunded", "Refund amount is greater than unrefunded amount …")
+        number = f"re_{len(self.refunds) + 1:024d}"
+        metadata = {name: parameters.get(f"metadata[{name}]", "") for name in ("vmart_refund", "vmart_deployment")}
+        self.refunds[number] = {
+            "id": number, "object": "refund", "amount": amount, "currency": intent["currency"],
+            "payment_intent": intent["id"], "charge": "ch_1", "status": self.refund_status,
+            "metadata": {name: value for name, value in metadata.items() if value},
+        }  # fmt: skip
+        return 200, dict(self.refunds[number])
+
+    def forget_keys(self) -> None:
+        """A day has passed since they were used."""
+        self._by_key.clear()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         endpoint = self
@@ -125,6 +174,14 @@ class ReferenceStripe:
                 pass
 
         return Handler
+
+
+def _listed(of: dict[str, dict[str, Any]], path: str, parameters: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    """A page of them, newest first."""
+    after, most = parameters.get("starting_after", ""), int(parameters["limit"])
+    rest = [number for number in sorted(of, reverse=True) if not after or number < after]
+    data = [dict(of[number]) for number in rest[:most]]
+    return 200, {"object": "list", "url": path, "has_more": len(rest) > most, "data": data}
 
 
 def _invalid(code: str, message: str) -> dict[str, Any]:

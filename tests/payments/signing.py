@@ -14,6 +14,11 @@ def event(kind: str, intent: dict[str, Any]) -> dict[str, Any]:
     return {"id": "evt_1", "object": "event", "type": f"payment_intent.{kind}", "data": {"object": dict(intent)}}
 
 
+def refund_event(kind: str, refund: dict[str, Any]) -> dict[str, Any]:
+    """``kind`` (``refund.failed``) about ``refund``."""
+    return {"id": "evt_2", "object": "event", "type": kind, "data": {"object": dict(refund)}}
+
+
 def signed(
     message: dict[str, Any] | bytes, *, secret: str = WEBHOOK_SECRET, age_s: int = 0
 ) -> tuple[dict[str, str], bytes]:

@@ -10,8 +10,8 @@ from tests.payments.exchanges import ReferenceStripe
 from vmart.kernel import clock, db
 from vmart.payments import providers
 from vmart.payments.providers import provider_of
-from vmart.payments.providers.contract import VERBS, CardProvider, Charge, Outcome, Status, WebhookRefused
-from vmart.payments.providers.sandbox import ANSWERS_LATE, PAYS
+from vmart.payments.providers.contract import VERBS, CardProvider, Charge, Outcome, Refund, Status, WebhookRefused
+from vmart.payments.providers.sandbox import ANSWERS_LATE, PAYS, REFUNDS_LATE, TAKES_NOTHING_BACK
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -25,6 +25,9 @@ class Bench:
     customer_pays: Callable[[], object]
     lose_the_answer: Callable[[], str]  # of the next create; the method to ask with
     charges: Callable[[], int] | None  # how many it has made, where it can be asked
+    lose_refund: Callable[[], str]  # the answer to the next refund; the method to have paid with
+    refuse_refund: Callable[[], str]
+    refunds: Callable[[], int] | None
 
 
 PROVIDERS = {"sandbox": "sandbox", "stripe": "stripe_card"}  # name -> its file
@@ -35,14 +38,24 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     """To add a provider: its stand-in here."""
     if request.param == "sandbox":
         request.getfixturevalue("sandbox")
-        return Bench(provider_of("sandbox"), PAYS, lambda: None, lambda: ANSWERS_LATE, None)
+        return Bench(
+            provider_of("sandbox"), PAYS, lambda: None, lambda: ANSWERS_LATE, None, lambda: REFUNDS_LATE,
+            lambda: TAKES_NOTHING_BACK, None,
+        )  # fmt: skip
     endpoint: ReferenceStripe = request.getfixturevalue("reference_stripe")
 
     def lose() -> str:
         endpoint.lose_answers = 1
         return ""
 
-    return Bench(provider_of("stripe"), "", endpoint.pay, lose, lambda: len(endpoint.intents))
+    def refuse() -> str:
+        endpoint.refund_by_hand(1)
+        return ""
+
+    return Bench(
+        provider_of("stripe"), "", endpoint.pay, lose, lambda: len(endpoint.intents), lose, refuse,
+        lambda: len(endpoint.refunds),
+    )  # fmt: skip
 
 
 def test_every_provider_is_here() -> None:
@@ -104,10 +117,66 @@ def test_a_lost_answer_is_unknown_and_found_again_without_a_reference_of_theirs(
     assert bench.charges is None or bench.charges() == 1
 
 
+def _refund(charge: Charge, amount_minor: int = 2000, token: str = "refund-1") -> Refund:
+    return Refund(token, amount_minor, "CNY", charge.reference)
+
+
+def _paid(bench: Bench, method: str | None = None) -> Charge:
+    charge = _charge(bench, method=method)
+    outcome = bench.provider.create(charge)
+    bench.customer_pays()
+    return Charge(charge.token, charge.amount_minor, charge.currency, outcome.reference)
+
+
+def test_a_refund_asked_for_twice_is_one(bench: Bench) -> None:
+    refund = _refund(_paid(bench))
+    first = bench.provider.refund(refund)
+    assert (first.status, first.amount_minor, first.currency) == (Status.SUCCEEDED, 2000, "CNY")
+    assert first.reference
+    for ask in (bench.provider.refund, bench.provider.look_up_refund):
+        assert ask(refund) == first
+    known = Refund(refund.token, 2000, "CNY", refund.charge, first.reference)
+    assert bench.provider.look_up_refund(known) == first
+    assert bench.refunds is None or bench.refunds() == 1
+    other = bench.provider.refund(Refund("refund-2", 3000, "CNY", refund.charge))
+    assert (other.status, other.amount_minor) == (Status.SUCCEEDED, 3000)
+    assert other.reference != first.reference
+
+
+def test_a_lost_answer_to_a_refund_is_unknown_and_found_again(bench: Bench) -> None:
+    late = bench.lose_refund() if bench.refunds is None else ""
+    refund = _refund(_paid(bench, late))
+    bench.lose_refund()
+    lost = bench.provider.refund(refund)
+    assert (lost.status, bool(lost.reason), lost.reference) == (Status.UNKNOWN, True, "")
+    found = bench.provider.look_up_refund(refund)
+    assert (found.status, found.amount_minor, found.currency) == (Status.SUCCEEDED, 2000, "CNY")
+    assert bench.refunds is None or bench.refunds() == 1
+
+
+def test_a_refund_that_was_never_asked_for_is_asked_for_by_a_look(bench: Bench) -> None:
+    refund = _refund(_paid(bench))
+    assert bench.provider.look_up_refund(refund).status == Status.SUCCEEDED
+    assert bench.provider.refund(refund).status == Status.SUCCEEDED
+    assert bench.refunds is None or bench.refunds() == 1
+
+
+def test_a_refund_that_is_refused_has_failed_and_says_why(bench: Bench) -> None:
+    method = bench.refuse_refund() if bench.refunds is None else ""
+    charge = _paid(bench, method)
+    bench.refuse_refund()
+    refused = bench.provider.refund(_refund(charge, 5000))
+    assert (refused.status, bool(refused.reason)) == (Status.FAILED, True)
+    assert bench.provider.look_up_refund(_refund(charge, 5000)).status == Status.FAILED
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_transaction_waits_for_it(bench: Bench, verb: str) -> None:
     charge, _ = _created(bench)
     asked, answered = (clock.wall(), Sequence) if verb == "paid_since" else (charge, Outcome)
+    if "refund" in verb:
+        bench.customer_pays()
+        asked = _refund(charge)
     with db.act(), pytest.raises(RuntimeError, match="inside a transaction"):
         getattr(bench.provider, verb)(asked)
     assert isinstance(getattr(bench.provider, verb)(asked), answered)

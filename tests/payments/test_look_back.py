@@ -48,7 +48,8 @@ def test_what_the_backup_knows_is_credited_and_the_rest_shown(reference_stripe: 
     assert kept.why == f"succeeded, 5000 CNY: no payment here is called {name}"
     assert not Operation.objects.exists()
     asked = [path for method, path, _ in reference_stripe.requests if method == "GET"]
-    assert asked == [f"/v1/payment_intents?created%5Bgte%5D={int(SINCE.timestamp())}&limit=100"]
+    since = f"created%5Bgte%5D={int(SINCE.timestamp())}&limit=100"
+    assert asked == [f"/v1/payment_intents?{since}", f"/v1/refunds?{since}"]
 
 
 def test_what_is_another_shops_or_nobodys_is_left_alone(reference_stripe: ReferenceStripe) -> None:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from vmart.catalog import shop
 from vmart.catalog.models import Zone
-from vmart.config import reconcile_engines, reconcile_packages
+from vmart.config import reconcile_cards, reconcile_engines, reconcile_packages
 from vmart.kernel import clock, db
 from vmart.kernel.money import exponent
 from vmart.orders import lowering, planned_end, reclaim, term, windows
@@ -67,6 +67,7 @@ _CHECKS = (
         WHERE h.state = 'pending' AND NOT coalesce(CASE h.kind
           WHEN 'fixed' THEN EXISTS (SELECT FROM orders_line l WHERE l.subscription_id = b.id AND l.hold_id = h.id
                                                                 AND l.state = 'delivering')
+                       OR EXISTS (SELECT FROM payments_refund r WHERE r.hold_id = h.id AND r.resolved_at IS NULL)
           ELSE b.hold_id = h.id AND b.standing <> 'failed' AND (b.standing <> 'ended' OR b.isolated_at IS NULL
                OR b.isolated_at >= (SELECT closed_until FROM metering_horizon)
                OR EXISTS (SELECT FROM settlement_stuck x WHERE x.account_id = h.account_id)
@@ -574,22 +575,6 @@ _CHECKS = (
         """,
     ),
     (
-        "a card payment is not the top-up that the ledger has of it",
-        """
-        SELECT p.id, p.state, p.amount_minor, t.amount_minor AS booked FROM payments_payment p
-        LEFT JOIN ledger_transfer t ON t.id = fn.kernel_transfer_id('payment', p.id::text, '')
-        WHERE (p.state = 'succeeded') <> (t.id IS NOT NULL)
-           OR p.amount_minor <> coalesce(t.amount_minor, p.amount_minor)
-        """,
-    ),
-    (
-        "a top-up by card has no payment",
-        """
-        SELECT t.id, t.account_id FROM ledger_transfer t WHERE t.kind = 'top_up' AND NOT EXISTS (
-          SELECT FROM payments_payment p WHERE t.id = fn.kernel_transfer_id('payment', p.id::text, ''))
-        """,
-    ),
-    (
         "what the seller moved by hand does not say why, or is not the ledger's",
         """
         SELECT coalesce(t.id, h.transfer_id) AS id, t.kind, t.amount_minor, h.amount_minor AS said_minor
@@ -640,7 +625,9 @@ def reconcile() -> Iterator[str]:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SET LOCAL statement_timeout = '10min'")
         found = [
-            (what, row) for what, query in (*_CHECKS, *reconcile_packages.CHECKS) for row in db.rows(query, **known)
+            (what, row)
+            for what, query in (*_CHECKS, *reconcile_packages.CHECKS, *reconcile_cards.CHECKS)
+            for row in db.rows(query, **known)
         ]
     for what, row in found:
         yield f"{what}: " + ", ".join(f"{name} {value}" for name, value in row.items())

@@ -56,7 +56,7 @@ from vmart.orders.snapshots import create as create_snapshot
 from vmart.orders.snapshots import delete as release_snapshot
 from vmart.orders.snapshots import policies as snapshot_policies
 from vmart.orders.snapshots import scheduled as scheduled_snapshots
-from vmart.payments import look_back, poll
+from vmart.payments import look_back, poll, refund_poll, refunded
 from vmart.payments.record import CARDS_LANE, POLL_KIND
 from vmart.security import told
 from vmart.settlement import arrears, close
@@ -119,6 +119,7 @@ STEPS: Mapping[str, Step] = {
     term.KIND: Step(auto_renew.run),
     unpaid.EXPIRE_KIND: Step(unpaid.expire),
     POLL_KIND: Step(poll.run, attempts=poll.ATTEMPTS, exhausted=poll.exhausted),
+    refunded.POLL_KIND: Step(refund_poll.run, attempts=refund_poll.ATTEMPTS),
     look_back.KIND: Step(look_back.run, attempts=20, limit_s=24 * 3600),
     "arrears": Step(arrears.run),
     close.KIND: Step(close.run, attempts=1000, limit_s=4 * 3600),

@@ -1,6 +1,6 @@
 """Refusals of payments; fields by what the acts take."""
 
-from vmart.kernel.errors import InvalidParameter, InvalidValue, LimitExceeded, NotFound
+from vmart.kernel.errors import InvalidParameter, InvalidValue, LimitExceeded, NotFound, Unsupported
 
 
 class AmountOutOfRange(InvalidValue):
@@ -29,3 +29,11 @@ class TooManyOpen(LimitExceeded):
 
 class UnknownPayment(NotFound):
     pass
+
+
+class NotPaid(Unsupported):
+    """No card has paid it, so nothing can go back to one."""
+
+
+class NothingLeft(Unsupported):
+    """All that the card paid has gone back to it, or is on its way."""

@@ -59,7 +59,7 @@ def _look(operation: Claimed, owner: uuid.UUID, *, buy: bool) -> None:
         queue.needs_attention(owner, [operation], str(error))
         return
     if outcome.status == Status.UNKNOWN:
-        _ask_again(operation, owner, outcome.reason)
+        ask_again(operation, owner, outcome.reason)
     elif outcome.status == Status.PENDING:
         _look_again(operation, owner, payment)
 
@@ -77,7 +77,7 @@ def _ask(payment: Payment) -> Outcome:
     return outcome
 
 
-def _ask_again(operation: Claimed, owner: uuid.UUID, reason: str) -> None:
+def ask_again(operation: Claimed, owner: uuid.UUID, reason: str) -> None:
     """No answer: in a pause that grows with what has passed, by the wall clock, because it is the provider's."""
     waited_s = (clock.wall() - operation.created_at).total_seconds()
     if waited_s > _GIVE_UP_S:

@@ -4,11 +4,13 @@ import logging
 from collections.abc import Mapping
 
 from vmart.catalog import shop
-from vmart.payments import unexplained
+from vmart.payments import refunded, unexplained
 from vmart.payments.errors import UnknownProvider
+from vmart.payments.models import Payment
 from vmart.payments.providers import provider_of
 from vmart.payments.providers.contract import Event, WebhookRefused, WebhookUnreadable
 from vmart.payments.record import Disagreement, record
+from vmart.payments.to_card import refund_of
 from vmart.payments.top_up import deployment, payment_of
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,10 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes) -> int:
 
 
 def take(provider: str, event: Event) -> None:
-    """What a provider says of one charge: its effect on our payment, or a note for the seller."""
+    """What a provider says of one charge or refund: its effect on ours, or a note for the seller."""
+    if event.refund_of:
+        _take_refund(provider, event)
+        return
     payment = payment_of(provider, event.token)
     if payment is None:
         if event.deployment == deployment():
@@ -50,3 +55,22 @@ def take(provider: str, event: Event) -> None:
     except Disagreement as error:
         log.warning("a message of %s disagrees with what was asked of it: %s", provider, error)
         unexplained.keep(provider, event.outcome.reference, str(error))
+
+
+def _take_refund(provider: str, event: Event) -> None:
+    """One that was begun on the provider's own page has no token, and no effect here but the note."""
+    refund, said = refund_of(provider, event.token), event.outcome
+    what = f"{said.status.value}, {said.amount_minor} {said.currency}"
+    if refund is not None:
+        try:
+            refunded.record(refund.id, said, currency=shop.snapshot().currency)
+        except Disagreement as error:
+            log.warning("a message of %s disagrees with what was asked of it: %s", provider, error)
+            unexplained.keep(provider, said.reference, str(error))
+    elif event.token and event.deployment == deployment():
+        unexplained.keep(provider, said.reference, f"{what}: no refund here is called {event.token}")
+    elif not event.token:
+        payment = Payment.objects.filter(provider=provider, reference=event.refund_of).first()
+        if payment is not None:
+            why = f"{what} given back of payment {payment.id}, and not from here: the balance still has it"
+            unexplained.keep(provider, said.reference, why)

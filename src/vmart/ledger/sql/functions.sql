@@ -170,6 +170,31 @@ BEGIN
        ) AS split;
 END $$;
 
+-- What of a purse lies free and is available: what may leave it.
+CREATE FUNCTION fn.ledger_free(purses ledger_purses, _purse text) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT greatest(0, least(fn.ledger_available(purses), CASE _purse
+    WHEN 'cash' THEN purses.cash_credits_posted - purses.cash_debits_posted - purses.cash_debits_pending
+    ELSE purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending END))
+$$;
+
+-- Set cash aside, and no gift: what is to leave the shop. Refuses when less lies free.
+CREATE FUNCTION fn.ledger_hold_cash(_hold uuid, _account bigint, _amount bigint, _subject bigint, _at timestamptz)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE free bigint := fn.ledger_free(fn.ledger_lock(_account), 'cash');
+BEGIN
+  IF _amount <= 0 THEN
+    RAISE EXCEPTION 'a hold of cash is positive: %', _amount;
+  END IF;
+  IF free < _amount THEN
+    PERFORM fn.kernel_refuse('insufficient_balance', free || '|' || _amount);
+  END IF;
+  UPDATE ledger_purses SET cash_debits_pending = cash_debits_pending + _amount WHERE account_id = _account;
+  INSERT INTO ledger_hold (id, account_id, kind, state, cash_minor, gift_minor, floating_minor, subject_id, at)
+  VALUES (_hold, _account, 'fixed', 'pending', _amount, 0, 0, _subject, _at);
+END $$;
+
 -- Give a hold back. False when it was already posted or voided.
 CREATE FUNCTION fn.ledger_void(_hold uuid, _at timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -314,12 +339,9 @@ END $$;
 -- The debit's transfer, purse and entries. Refuses where the purse, or all that is available, is less.
 CREATE FUNCTION fn.ledger_debit(_id uuid, _account bigint, _purse text, _amount bigint, _at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE purses ledger_purses := fn.ledger_lock(_account); free bigint; cash bigint; gift bigint;
+DECLARE purses ledger_purses := fn.ledger_lock(_account); free bigint := fn.ledger_free(purses, _purse); cash bigint;
+        gift bigint;
 BEGIN
-  free := CASE _purse
-    WHEN 'cash' THEN purses.cash_credits_posted - purses.cash_debits_posted - purses.cash_debits_pending
-    ELSE purses.gift_credits_posted - purses.gift_debits_posted - purses.gift_debits_pending END;
-  free := greatest(least(free, fn.ledger_available(purses)), 0);
   IF free < _amount THEN
     PERFORM fn.kernel_refuse('insufficient_balance', free || '|' || _amount);
   END IF;

@@ -1,4 +1,4 @@
-"""What a card provider is to the shop: four verbs, in one file a provider.
+"""What a card provider is to the shop: six verbs, in one file a provider.
 
 To add one: a class here-beside with ``@card_provider``, a line in ``providers/__init__.py``, and its
 stand-in in ``tests/payments/test_contract.py``. Raw card numbers reach neither us nor this contract.
@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from vmart.kernel import db
 
-VERBS = ("create", "look_up", "cancel", "paid_since")
+VERBS = ("create", "look_up", "cancel", "refund", "look_up_refund", "paid_since")
 
 
 class Status(enum.StrEnum):
@@ -44,11 +44,31 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the provider says of a charge.
+class Refund:
+    """Money that goes back by the charge it came by: whole minor units, at most what is left of that charge.
 
-    ``amount_minor`` and ``currency`` are what it took, told with SUCCEEDED. ``reason`` is for the customer:
-    why it failed, or why a pending one needs another card. ``page`` is what the page needs to go on.
+    ``token`` names it for ever (the idempotency key). ``charge`` is the provider's id of the charge, ``reference`` its
+    id of this refund, "" before it has told one. ``deployment`` is who asks.
+    """
+
+    token: str
+    amount_minor: int
+    currency: str
+    charge: str
+    reference: str = ""
+    deployment: str = ""
+
+    def __post_init__(self) -> None:
+        if type(self.amount_minor) is not int:
+            raise TypeError(f"an amount is in whole minor units, not {self.amount_minor!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the provider says of a charge, or of a refund.
+
+    ``amount_minor`` and ``currency`` are what it took or gave back, told with SUCCEEDED. ``reason``: why it failed, or
+    why a pending charge needs another card (for the customer). ``page`` is what the page needs to go on.
     """
 
     status: Status
@@ -61,11 +81,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A provider's message about the charge with our ``token``, which ``deployment`` asked for ("" unknown)."""
+    """A provider's message about what has our ``token``, which ``deployment`` asked for ("" unknown).
+
+    ``refund_of``: it is about a refund of this charge, by the provider's id; "" where it is about a charge.
+    """
 
     token: str
     outcome: Outcome
     deployment: str = ""
+    refund_of: str = ""
 
 
 def printable(text: str) -> str:
@@ -92,12 +116,14 @@ class NoAnswer(Exception):
 
 
 class CardProvider(Protocol):
-    """``create``, ``look_up``, ``cancel`` and ``paid_since`` talk to the provider, outside any transaction only.
+    """``VERBS`` talk to the provider, outside any transaction only.
 
-    The first three raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
+    All but ``paid_since`` raise nothing for what a provider may answer: a lost answer is the outcome UNKNOWN.
+    ``refund_takes``: a sentence, to be translated, of when the card has what was given back.
     """
 
     name: str
+    refund_takes: str
 
     def step_minor(self, currency: str) -> int:
         """What amounts in the currency are multiples of, in minor units: 1, 10 or 100."""
@@ -122,8 +148,19 @@ class CardProvider(Protocol):
         """End a charge that waits for its customer: FAILED, and it can succeed no more; or how it stands instead."""
         ...
 
+    def refund(self, refund: Refund) -> Outcome:
+        """Give money back by the charge. A repeat with the same token is the same refund, whenever it comes.
+
+        SUCCEEDED: the provider has sent it. A bank may send it back later: then a message or a look says FAILED.
+        """
+        ...
+
+    def look_up_refund(self, refund: Refund) -> Outcome:
+        """How it stands: by its reference, or by its token; one that was never asked for is asked for now."""
+        ...
+
     def paid_since(self, since: dt.datetime) -> "Sequence[Event | WebhookUnreadable]":
-        """What its messages told of paid charges that were begun since ``since`` (wall time). Raises NoAnswer."""
+        """What its messages told of paid charges and of refunds begun since ``since`` (wall time). Raises NoAnswer."""
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Event | None:

@@ -11,19 +11,32 @@ from django.utils.translation import gettext_noop
 
 from vmart.kernel import clock
 from vmart.payments.errors import UnknownCard
-from vmart.payments.providers.contract import Charge, Event, Outcome, Status, WebhookRefused, card_provider
+from vmart.payments.providers.contract import (
+    Charge,
+    Event,
+    Outcome,
+    Refund,
+    Status,
+    WebhookRefused,
+    card_provider,
+)
 
 PAYS = "4242424242424242"
 DECLINED = "4000000000000341"
 ANSWERS_LATE = "4000000000000127"
+TAKES_NOTHING_BACK = "4000000000005126"
+REFUNDS_LATE = "4000000000007726"
 CARDS: Mapping[str, str] = {  # what the page's select offers: number and label, to be translated
     PAYS: gettext_noop("4242 4242 4242 4242: test card that pays"),
     DECLINED: gettext_noop("4000 0000 0000 0341: test card that is declined"),
     ANSWERS_LATE: gettext_noop("4000 0000 0000 0127: test card whose answer is lost and found later"),
+    TAKES_NOTHING_BACK: gettext_noop("4000 0000 0000 5126: test card that takes no refund"),
+    REFUNDS_LATE: gettext_noop("4000 0000 0000 7726: test card whose refund is found later"),
 }
 LATE_S = 5
 _DECLINED = gettext_noop("The card was declined.")
 _LATE = gettext_noop("The provider has not answered yet.")
+_TAKES_NOTHING_BACK = gettext_noop("The card takes no money back.")
 _PREFIX = "sandbox"
 
 
@@ -32,6 +45,7 @@ class Sandbox:
     """See the module."""
 
     name = "sandbox"
+    refund_takes = gettext_noop("At once. No money moves: it is a test card.")
 
     def step_minor(self, currency: str) -> int:
         return 1
@@ -49,6 +63,20 @@ class Sandbox:
 
     def cancel(self, charge: Charge) -> Outcome:
         return self._outcome(charge, asked=False)
+
+    def refund(self, refund: Refund) -> Outcome:
+        return self._refunded(refund, asked=True)
+
+    def look_up_refund(self, refund: Refund) -> Outcome:
+        return self._refunded(refund, asked=False)
+
+    def _refunded(self, refund: Refund, *, asked: bool) -> Outcome:
+        number = refund.charge.split("_", 2)[1]
+        if number == TAKES_NOTHING_BACK:
+            return Outcome(Status.FAILED, refund.token, reason=_TAKES_NOTHING_BACK)
+        if number == REFUNDS_LATE and asked:
+            return Outcome(Status.UNKNOWN, reason=_LATE)
+        return Outcome(Status.SUCCEEDED, refund.token, refund.amount_minor, refund.currency)
 
     def paid_since(self, since: dt.datetime) -> Sequence[Event]:
         return ()

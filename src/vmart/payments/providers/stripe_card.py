@@ -19,6 +19,7 @@ from vmart.payments.providers.contract import (
     Event,
     NoAnswer,
     Outcome,
+    Refund,
     Status,
     WebhookRefused,
     WebhookUnreadable,
@@ -29,7 +30,8 @@ from vmart.payments.providers.contract import (
 log = logging.getLogger(__name__)
 
 API_BASE = "https://api.stripe.com"
-_TOKEN, _DEPLOYMENT = "vmart_payment", "vmart_deployment"  # what a charge is found by: keys of its metadata
+# What a charge and a refund are found by: keys of their metadata.
+_TOKEN, _DEPLOYMENT, _REFUND_TOKEN = "vmart_payment", "vmart_deployment", "vmart_refund"
 _PAGE = 100  # charges in an answer, Stripe's most
 _TIMEOUT_S = (5, 20)  # to connect, to answer
 _TOLERANCE_S = 300  # wall time between a message's signature and its arrival
@@ -38,8 +40,11 @@ _EVENTS = frozenset(
 )
 # Stripe, "Supported currencies", special cases: counted in hundredths, and in whole units, whatever ISO 4217 says.
 _IN_HUNDREDTHS, _IN_UNITS = frozenset({"ISK", "UGX"}), frozenset({"MGA"})
+# Stripe, "Types of events": each has a refund as its object, whoever began it.
+_REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
 _NO_ANSWER = gettext_noop("The card provider has not answered yet.")
 _CANCELED = gettext_noop("The payment was canceled.")
+_REFUND_CANCELED = gettext_noop("The refund was canceled.")
 _OTHER_TYPES = (ValueError, KeyError, TypeError, AttributeError)  # what reading them as the right ones raises
 
 
@@ -48,6 +53,7 @@ class StripeCard:
     """``api_base`` is another address of the same API, for tests and for a proxy of the seller's."""
 
     name = "stripe"
+    refund_takes = gettext_noop("The card's bank shows it in 5 to 10 business days.")  # Stripe, "Refunds"
 
     def __init__(
         self, secret_key: str, *, publishable_key: str = "", webhook_secret: str = "", api_base: str = API_BASE
@@ -98,10 +104,39 @@ class StripeCard:
         except stripe.InvalidRequestError:  # paid, or being paid, meanwhile
             return self.look_up(charge)
 
-    def _asked(self, ask: Callable[[], Any]) -> Outcome:
+    def refund(self, refund: Refund) -> Outcome:
+        def ask() -> Any:
+            return self._client.v1.refunds.create(
+                params={
+                    "payment_intent": refund.charge,
+                    "amount": units(refund.amount_minor, refund.currency),
+                    "metadata": {_REFUND_TOKEN: refund.token, _DEPLOYMENT: refund.deployment},
+                },
+                options={"idempotency_key": refund.token},
+            )
+
+        try:
+            return self._asked(ask, _refund_outcome)
+        except stripe.InvalidRequestError as error:  # more than is left of the charge, or it was disputed
+            return Outcome(Status.FAILED, reason=printable(error.user_message or "")[:300])
+
+    def look_up_refund(self, refund: Refund) -> Outcome:
+        """Stripe forgets a key after a day: so an earlier one is looked for among the charge's refunds first."""
+        try:
+            if refund.reference:
+                return self._asked(lambda: self._client.v1.refunds.retrieve(refund.reference), _refund_outcome)
+            asked = {"payment_intent": refund.charge, "limit": _PAGE}
+            for found in self._client.v1.refunds.list(params=asked).auto_paging_iter():  # type: ignore[arg-type]
+                if (found.to_dict().get("metadata") or {}).get(_REFUND_TOKEN) == refund.token:
+                    return self._asked(lambda one=found: one, _refund_outcome)  # type: ignore[misc]
+        except stripe.StripeError as error:
+            return _unknown(error)
+        return self.refund(refund)
+
+    def _asked(self, ask: Callable[[], Any], says: "Callable[[Mapping[str, Any]], Outcome] | None" = None) -> Outcome:
         """What the answer says. Raises InvalidRequestError; every other failure leaves the outcome unknown."""
         try:
-            return self._outcome(ask().to_dict())
+            return (says or self._outcome)(ask().to_dict())
         except stripe.InvalidRequestError as error:
             if error.http_status in (400, 402, 404):
                 raise
@@ -128,17 +163,18 @@ class StripeCard:
         )
 
     def paid_since(self, since: dt.datetime) -> Sequence[Event | WebhookUnreadable]:
+        asked: Any = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}
+        lists = (
+            (self._client.v1.payment_intents, self._event, (Status.SUCCEEDED,)),
+            (self._client.v1.refunds, _refund_event, tuple(Status)),
+        )
         told: list[Event | WebhookUnreadable] = []
-        asked = {"created": {"gte": int(since.timestamp())}, "limit": _PAGE}
         try:
-            for found in self._client.v1.payment_intents.list(params=asked).auto_paging_iter():  # type: ignore[arg-type]
-                try:
-                    event = self._event(found.to_dict())
-                except WebhookUnreadable as unreadable:
-                    told.append(unreadable)
-                    continue
-                if event is not None and event.outcome.status == Status.SUCCEEDED:
-                    told.append(event)
+            for service, event_of, wanted in lists:
+                for found in service.list(params=asked).auto_paging_iter():
+                    event = _readable(event_of, found.to_dict())
+                    if isinstance(event, WebhookUnreadable) or (event and event.outcome.status in wanted):
+                        told.append(event)
         except stripe.StripeError as error:
             raise NoAnswer(f"Stripe did not tell what was paid: {type(error).__name__}") from error
         return told
@@ -147,14 +183,15 @@ class StripeCard:
         signature = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), None)
         try:
             event = self._client.construct_event(body, signature, self._webhook_secret, _TOLERANCE_S).to_dict()
-            if event["type"] not in _EVENTS:
+            event_of = self._event if event["type"] in _EVENTS else _refund_event
+            if event["type"] not in _EVENTS | _REFUND_EVENTS:
                 return None
-            intent = dict(event["data"]["object"])
+            about = dict(event["data"]["object"])
         except stripe.SignatureVerificationError as error:
             raise WebhookRefused(error.user_message or str(error)) from error
         except _OTHER_TYPES as error:
             raise WebhookRefused(f"unreadable: {error!r}") from error
-        return self._event(intent)
+        return event_of(about)
 
     def _event(self, intent: Mapping[str, Any]) -> Event | None:
         metadata = intent.get("metadata") or {}
@@ -163,6 +200,42 @@ class StripeCard:
             return Event(token, self._outcome(intent), deployment) if token or deployment else None
         except _OTHER_TYPES as error:
             raise WebhookUnreadable(str(intent.get("id", "")), f"values of another type: {error}") from error
+
+
+def _readable(
+    event_of: "Callable[[Mapping[str, Any]], Event | None]", about: Mapping[str, Any]
+) -> "Event | WebhookUnreadable | None":
+    try:
+        return event_of(about)
+    except WebhookUnreadable as unreadable:
+        return unreadable
+
+
+def _refund_event(refund: Mapping[str, Any]) -> Event | None:
+    """Also of one that was begun on Stripe's own pages: then without a token. None of a charge without an intent."""
+    metadata = refund.get("metadata") or {}
+    try:
+        token, deployment = (_text(metadata.get(name, "")) for name in (_REFUND_TOKEN, _DEPLOYMENT))
+        charge = _text(refund.get("payment_intent") or "")
+        return Event(token, _refund_outcome(refund), deployment, charge) if charge else None
+    except _OTHER_TYPES as error:
+        raise WebhookUnreadable(str(refund.get("id", "")), f"values of another type: {error}") from error
+
+
+def _refund_outcome(refund: Mapping[str, Any]) -> Outcome:
+    """Raises one of ``_OTHER_TYPES`` where a value is not what Stripe's reference says."""
+    status, reference, currency = (_text(refund[name]) for name in ("status", "id", "currency"))
+    currency = currency.upper()
+    amount_minor = minor(refund["amount"], currency)
+    if status == "succeeded":
+        return Outcome(Status.SUCCEEDED, reference, amount_minor, currency)
+    if status in ("failed", "canceled"):
+        why = printable(_text(refund.get("failure_reason") or "")).replace("_", " ")
+        return Outcome(
+            Status.FAILED, reference, amount_minor, currency,
+            reason=_REFUND_CANCELED if status == "canceled" else why[:300],
+        )  # fmt: skip
+    return Outcome(Status.PENDING, reference, amount_minor, currency)
 
 
 def _unknown(error: stripe.StripeError) -> Outcome:
