@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.catalog.test_brand import picture
-from tests.support.actors import SELLER
+from tests.support.actors import SELLER, by
 from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
 from tests.support.written import nothing_written
@@ -23,6 +23,8 @@ from vmart.config.cli import main
 from vmart.customers import notes
 from vmart.orders import refund
 from vmart.orders.models import Line
+from vmart.payments import to_card, top_up
+from vmart.payments.providers.sandbox import PAYS
 
 GOLDEN = Path(__file__).with_name("golden")
 HOST = ["--month", "700", "--vcpu", "32", "--memory-gib", "128", "--disk-gib", "2000", "--line-month", "210"]
@@ -38,6 +40,9 @@ COMMANDS = {
     "placement-hosts": ["placement", "hosts", "--zone", "ap-guangzhou-4"],
     "order-list": ["order", "list", "--search", "second", "--state", "delivered"],
     "order-show": ["order", "show", "{order}"],
+    "payment-list": ["payment", "list", "--search", "second"],
+    "payment-show": ["payment", "show", "{payment}"],
+    "payment-refund": ["payment", "refund", "{payment}", "7.50", "--reason", "not wanted", "--yes", "--key", "b"],
     "shop-test-order": ["shop", "test-order"],
     "customer-notes": ["customer", "notes", "{customer}"],
     "operator-list": ["operator", "list"],
@@ -50,8 +55,14 @@ def _one(found: re.Match[str]) -> str:
     return "1".ljust(len(found[0])) if found[1] else "1"
 
 
-def _plain(text: str, order: int) -> str:
+def _plain(text: str, order: int, payment: int) -> str:
     """Without what is another each time."""
+    if payment:
+        text = re.sub(r"command line \((?!me\))[^)]*\)", "command line (who types)", text)
+        text = re.sub(r"(sandbox_\d+_|vmart-refund-)\d+\S*?(?=[\s\"]|$)", r"\g<1>x", text)
+        text = re.sub(r'((?:payment|refund)"?(?::| ) *)\d+', r"\g<1>1", text)
+        text = re.sub(r"(?m)^( *)\d+ +(?=2026-)", r"\g<1>1       ", text)
+        text = re.sub(r" {2,}", "  ", text) if "  " in text and not text.startswith(("{", "[")) else text
     text = re.sub(rf"\b(?:{order or 'none'}|(?<=waited_ms=)[0-9.]+)\b( *)", _one, text)
     text = re.sub(r"ins-[0-9a-z]{8}", "ins-00000000", text)
     text = re.sub(r'(?m)((?:"order"|order)(?::| ) *)\d+', r"\g<1>1", text)
@@ -66,6 +77,13 @@ def _refunded() -> int:
     order = Line.objects.values_list("order_id", flat=True).get(subscription_id=machine.id)
     refund.give(refund.Asked(order, 3001, "stays"), "slow network", SELLER, "k")
     return order
+
+
+def _given_back() -> int:
+    """A payment by card of which a part went back; its number."""
+    paid = top_up.begin(by(open_purse("second")), 5000, "sandbox", "t", method=PAYS)
+    to_card.give(to_card.Asked(paid.payment_id, 1234), "half of it", SELLER, "a")
+    return paid.payment_id
 
 
 @pytest.mark.parametrize("way", ["table", "json", "yaml"])
@@ -92,9 +110,12 @@ def test_what_is_printed_is_what_the_golden_file_has(
     notes.add(account, "Calls at noon.\nSpeaks 中文.", SELLER)
     if name == "catalog-withdraw":
         apply_text(re.sub(r"version: 1\n  effective_at: 2010", "version: 2\n  effective_at: 2030", dearer))
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
     order = _refunded() if name.startswith("order") else 0
+    payment = _given_back() if name.startswith("payment") else 0
     places = {
         "order": order,
+        "payment": payment,
         "logo": tmp_path / "logo.png",
         "terms": tmp_path / "terms.txt",
         "dearer": tmp_path / "dearer.yaml",
@@ -106,8 +127,8 @@ def test_what_is_printed_is_what_the_golden_file_has(
     file = GOLDEN / f"{name}.{ {'table': 'txt'}.get(way, way) }"
     if os.environ.get("VMART_WRITE_GOLDEN"):
         file.parent.mkdir(exist_ok=True)
-        file.write_text(_plain(done.stdout, order))
-    assert _plain(done.stdout, order) == file.read_text()
+        file.write_text(_plain(done.stdout, order, payment))
+    assert _plain(done.stdout, order, payment) == file.read_text()
 
 
 @pytest.mark.parametrize(

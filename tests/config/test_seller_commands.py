@@ -9,7 +9,7 @@ import yaml
 from allauth.mfa.models import Authenticator
 from click.testing import CliRunner, Result
 
-from tests.support.actors import SELLER
+from tests.support.actors import SELLER, by
 from tests.support.database import DEMO_CATALOG, ROOT
 from tests.support.shopper import HOURLY, MONTHLY, MONTHLY_MINOR, buy_running, open_purse, wanted
 from tests.support.written import nothing_written
@@ -31,6 +31,8 @@ from vmart.listings.attention import Summary
 from vmart.listings.paging import PAGE
 from vmart.orders.models import EngineDrift, Order
 from vmart.orders.purchase import purchase
+from vmart.payments import top_up
+from vmart.payments.providers.sandbox import PAYS, TAKES_NOTHING_BACK
 from vmart.placement.models import Host
 from vmart.settlement.models import Stuck
 
@@ -482,6 +484,72 @@ def test_what_is_wrong_with_an_order_is_refused_in_a_sentence(
 ) -> None:
     with nothing_written():
         result = vmart("order", *words)
+    assert (result.exit_code, says in result.stderr) == (code, True), result.output
+
+
+# -- card payments -------------------------------------------------------------------------------------
+
+
+def _paid(card: str = PAYS) -> tuple[int, str]:
+    """An account whose card has paid 50.00, and the number of the payment."""
+    account = open_purse("anna")
+    return account, str(top_up.begin(by(account), 5000, "sandbox", "t", method=card).payment_id)
+
+
+def test_a_payment_is_found_given_back_to_the_card_and_told(shop: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    account, number = _paid()
+    (row,) = json.loads(done("payment", "list", "--search", "anna", "-o", "json"))
+    assert (str(row["payment"]), row["amount"], row["back_to_card"], row["state"]) == (
+        number, "50.00", "0.00", "succeeded",
+    )  # fmt: skip
+    with nothing_written():
+        asked = CliRunner().invoke(main, ["payment", "refund", number, "20", "--reason", "x"], input="n\n")
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    for said in ("to the card that paid 50.00", "after it: 30.00", "No money moves", "give 20.00 back", "nothing was"):
+        assert said in asked.stderr, said
+    given = ("payment", "refund", number, "20", "--reason", "not wanted", "--key", "a", "--yes", "-o", "json")
+    first = json.loads(done(*given))
+    assert (first["amount"], first["state"], first["reason"]) == ("20.00", "succeeded", "not wanted")
+    with nothing_written():
+        assert json.loads(done(*given)) == first
+    agreed = CliRunner().invoke(main, ["payment", "refund", number, "all", "--reason", "all of it"], input="y\n")
+    assert agreed.exit_code == 0
+    assert balance(account).available_minor == 0
+    told = json.loads(done("payment", "show", number, "-o", "json"))
+    assert (told["back_to_card"], told["left"]) == ("50.00", "0.00")
+    assert [(one["amount"], one["reason"]) for one in told["refunds"]] == [
+        ("30.00", "all of it"), ("20.00", "not wanted"),
+    ]  # fmt: skip
+
+
+def test_a_refund_that_fails_is_said_by_the_exit_code(shop: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    account, number = _paid(TAKES_NOTHING_BACK)
+    failed = vmart("payment", "refund", number, "all", "--reason", "x", "--yes", "-o", "json")
+    assert (failed.exit_code, json.loads(failed.stdout)["why"]) == (1, "The card takes no money back.")
+    assert balance(account).available_minor == 5000
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["show", "999999"], 3, "there is no payment 999999"),
+        (["show", "-1"], 2, ""),
+        (["show", "9" * 30], 3, "there is no payment"),
+        (["refund", "999999", "1", "--reason", "x", "--yes"], 3, "The payment 999999 does not exist."),
+        (["refund", "9" * 30, "1", "--reason", "x", "--yes"], 3, "does not exist."),
+        (["refund", "1", "1.001", "--reason", "x", "--yes"], 3, "at most 2 decimals"),
+        (["refund", "1", "0", "--reason", "x", "--yes"], 3, "above 0"),
+        (["refund", "1", "1", "--reason", " ", "--yes"], 3, "A reason is one line"),
+        (["refund", "1", "1", "--yes"], 2, "--reason"),
+    ],
+)
+def test_what_is_wrong_with_a_payment_is_refused_in_a_sentence(
+    shop: object, words: list[str], code: int, says: str
+) -> None:
+    with nothing_written():
+        result = vmart("payment", *words)
     assert (result.exit_code, says in result.stderr) == (code, True), result.output
 
 

@@ -223,7 +223,7 @@ def test_what_a_bank_sends_back_is_in_the_balance_again(
     failed = reference_stripe.refund_fails()
     assert [_tell("refund.failed", failed), _tell("refund.updated", failed)] == [200, 200]
     refund = CardRefund.objects.get()
-    assert (refund.state, refund.why) == ("failed", "expired or canceled card")
+    assert (refund.state, refund.why) == ("failed", "The card has expired or was canceled.")
     assert purses(account) == BACK
     assert Payment.objects.get().left_minor == 5000
     kinds = list(Transfer.objects.filter(kind__startswith="card").order_by("at", "kind").values_list("kind", flat=True))

@@ -9,6 +9,8 @@ def where(need: Need) -> str:
     """Path of the page; "" where no page helps, or the line has its own buttons."""
     if need.cause.tag == "deliveries_failed":
         return reverse("seller_deliveries")
+    if need.cause.tag == "card_refund_failed":
+        return reverse("seller_payment", args=[need.subject])
     if need.account is not None:
         return reverse("seller_customer", args=[need.account])
     if need.subject_kind == "zone":

@@ -111,6 +111,7 @@ def detail(request: HttpRequest, number: int) -> HttpResponse:
         "lines": listed(order_tables.LINES, whole.lines, request, _("Lines")),
         "refunds": listed(order_tables.REFUNDS, whole.refunds, request, _("Given back by the seller")),
         "happened": listed(EVENTS, whole.happened, request, _("What happened")),
+        "by_card": _by_card(whole),
     }
     return render(request, "backoffice/order.html", here)
 
@@ -153,7 +154,7 @@ def _refund_page(
 ) -> HttpResponse:
     here = {
         "whole": whole, "order": whole.order, "form": form, "told": told, "key": secrets.token_hex(16),
-        "by_card": [row for row in whole.payments if row["state"] == "succeeded"],
+        "by_card": _by_card(whole),
         "parts": listed(order_tables.PARTS, told.parts, request) if told else None,
     }  # fmt: skip
     return render(request, "backoffice/order_refund.html", here, status=status)
@@ -193,6 +194,13 @@ def _told(number: int) -> Voided | None:
 def _void_page(request: HttpRequest, whole: Whole, form: Void, told: Voided | None, status: int = 200) -> HttpResponse:
     here = {"whole": whole, "order": whole.order, "form": form, "told": told}
     return render(request, "backoffice/order_void.html", here, status=status)
+
+
+def _by_card(whole: Whole) -> list[Any]:
+    """Payments by which the money may go back to a card."""
+    return [
+        row for row in whole.payments if row["state"] == "succeeded" and row["refunded_minor"] < row["amount_minor"]
+    ]
 
 
 def _known(number: int) -> Whole:

@@ -17,6 +17,7 @@ from vmart.config.commands import (
     operators,
     order,
     own_shop,
+    payment,
     placement,
     running,
     spot,
@@ -36,10 +37,9 @@ def main(data_dir: Path | None) -> None:
 
 for _command in (
     running.up, running.down, running.status, running.doctor, attention.attention, own_shop.today, clock.clock,
-    operators.operator, catalog.catalog, own_shop.own_shop, customer.customer, order.order, database.reconcile,
-    database.backup_command, database.restore_command, database.migrate, placement.placement, spot.spot, running.web,
-    running.console,
-    running.worker,
+    operators.operator, catalog.catalog, own_shop.own_shop, customer.customer, order.order, payment.payment,
+    database.reconcile, database.backup_command, database.restore_command, database.migrate, placement.placement,
+    spot.spot, running.web, running.console, running.worker,
 ):  # fmt: skip
     main.add_command(_command)
 

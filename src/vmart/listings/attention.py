@@ -201,6 +201,17 @@ CAUSES: tuple[Cause, ...] = (
         GROUP BY i.zone_id, l.reason""",  # noqa: S608
     ),
     Cause(
+        "card_refund_failed", WARNING, "Refund to a card failed",
+        "{provider}: {why} The money is in the customer's balance.",
+        "Agree with the customer how the money comes to him; then mark it as seen.",
+        query="""
+        SELECT r.resolved_at AS since, r.id AS key, 'payment' AS subject_kind, r.payment_id::text AS subject,
+               p.account_id AS account, 1 AS number,
+               json_build_object('provider', p.provider, 'why', r.why) AS places
+        FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+        WHERE r.state = 'failed' AND NOT r.seen""",
+    ),
+    Cause(
         "machine_missing", WARNING, "Machine not found",
         "Sold, and not found on the engine of zone {zone}. A machine is looked for once more before its charging ends.",
         "Find out where it went; nothing is to be done here yet.",

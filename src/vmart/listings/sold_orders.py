@@ -184,7 +184,7 @@ def whole(order_id: int) -> Whole | None:
 
 
 _PAYMENTS = """
-SELECT id, provider, state, amount_minor, created_at, reason FROM payments_payment WHERE order_id = %s
+SELECT id, provider, state, amount_minor, refunded_minor, created_at, reason FROM payments_payment WHERE order_id = %s
 ORDER BY id DESC LIMIT 50
 """
 

@@ -64,6 +64,10 @@ def payment_state(code: str) -> SafeString:
     return badge(*wording.PAYMENT_STATES.get(code, (code, "idle")))
 
 
+def card_refund_state(code: str) -> SafeString:
+    return badge(*wording.CARD_REFUND_STATES.get(code, (code, "idle")))
+
+
 def line_state(code: str) -> SafeString:
     """Of a machine in an order."""
     return badge(*wording.LINE_STATES.get(code, (code, "idle")))

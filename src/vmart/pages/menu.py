@@ -96,6 +96,7 @@ GROUPS = (
             Entry("seller", _("Today"), "calendar-event"),
             Entry("seller_customers", _("Customers"), "users", ("seller_customer",)),
             Entry("seller_orders", _("Orders"), "receipt", ("seller_order",)),
+            Entry("seller_payments", _("Card payments"), "wallet", ("seller_payment",)),
             Entry("seller_catalog", _("Catalog"), "list-details", ("seller_prices",)),
             Entry("seller_shop", _("Your shop"), "building-store"),
             Entry("seller_staff", _("Staff"), "users", ("seller_staff",)),

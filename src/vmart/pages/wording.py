@@ -345,6 +345,9 @@ EVENTS = {
     "payment_begun": _("Card payment begun"),
     "payment_succeeded": _("Card payment received"),
     "payment_failed": _("Card payment failed"),
+    "card_refund_begun": _("To be given back to the card"),
+    "card_refund_succeeded": _("Given back to the card"),
+    "card_refund_failed": _("Not given back to the card"),
     "credited": _("Credited by the seller"),
     "debited": _("Debited by the seller"),
     "behalf_begun": _("Seller acts on behalf"),
@@ -379,12 +382,20 @@ SUBJECTS = {
     "hour": _("Clock hour"),
     "deployment": _("The shop"),
     "card_message": _("Card message"),
+    "card_refund": _("Refund to a card"),
 }
 PAYMENT_STATES = {
     "created": (_("Begun"), "busy"),
     "pending": (_("Waiting for you"), "warn"),
     "unknown": (_("Waiting for the provider"), "busy"),
     "succeeded": (_("Paid"), "good"),
+    "failed": (_("Failed"), "bad"),
+}
+CARD_REFUND_STATES = {
+    "asked": (_("Begun"), "busy"),
+    "pending": (_("On its way"), "busy"),
+    "unknown": (_("Waiting for the provider"), "busy"),
+    "succeeded": (_("Sent to the card"), "good"),
     "failed": (_("Failed"), "bad"),
 }
 PROVIDERS = {"stripe": _("Card"), "sandbox": _("Test card, no money")}
@@ -398,6 +409,8 @@ TRANSFERS = {
     "repay": _("What was owed is paid"),
     "credit": _("Credited by the seller"),
     "debit": _("Debited by the seller"),
+    "card_refund": _("Given back to the card"),
+    "card_refund_failed": _("Came back from the card"),
 }
 PURSES = {"cash": pgettext_lazy("purse", "Cash"), "gift": pgettext_lazy("purse", "Gift"), "owed": _("Owed")}
 OPERATIONS = {
@@ -458,6 +471,7 @@ OPERATIONS = {
     "arrears": _("Arrears"),
     "close_hour": _("Hourly close"),
     "payment_poll": _("Card payment"),
+    "card_refund": _("Refund to a card"),
     "card_look_back": _("Card payments since the backup"),
     "expire_order": _("Expiry of an unpaid order"),
 }

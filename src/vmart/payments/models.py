@@ -91,6 +91,7 @@ class CardRefund(models.Model):
             models.Index(
                 fields=["resolved_at", "id"], condition=Q(state="failed", seen=False), name="payments_refund_failed"
             ),
+            models.Index(fields=["payment"], condition=Q(resolved_at=None), name="payments_refund_open"),
         ]
 
 

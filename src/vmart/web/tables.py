@@ -23,7 +23,7 @@ from vmart.pages import cells, printed, version_facts, wording
 from vmart.pages.cells import NOTHING, link, soft, together
 from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 from vmart.pages.templatetags.shop import region_name, zone_name
-from vmart.payments.models import Payment
+from vmart.payments.models import CardRefund, Payment
 from vmart.security.policies import Policy
 from vmart.web import row_acts
 
@@ -467,13 +467,30 @@ QUOTAS: Table[Bound] = Table(
 )
 
 
+def _paid_amount(row: Payment) -> SafeString:
+    back = printed.money(row.refunded_minor)
+    return together(
+        printed.money(row.amount_minor), soft(together(_("back to the card"), " ", back)) if row.refunded_minor else ""
+    )
+
+
 PAYMENTS: Table[Payment] = Table(
     (
         Column("payment", _("Payment"), lambda row: link(reverse("payment", args=[row.pk]), row.pk)),
         Column("time", _("Time"), lambda row: printed.instant(row.created_at), css=NUM),
         Column("provider", _("How"), lambda row: wording.PROVIDERS.get(row.provider, row.provider)),
-        Column("amount", _("Amount"), lambda row: printed.money(row.amount_minor), css=FIGURE),
+        Column("amount", _("Amount"), _paid_amount, css=FIGURE),
         Column("state", _("State"), lambda row: cells.payment_state(row.state)),
+    ),
+    empty="",
+)
+
+CARD_REFUNDS: Table[CardRefund] = Table(
+    (
+        Column("at", _("Time"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("amount", _("Amount"), lambda row: printed.money(row.amount_minor), css=FIGURE),
+        Column("state", _("State"), lambda row: cells.card_refund_state(row.state)),
+        Column("reason", _("Reason"), lambda row: row.reason),
     ),
     empty="",
 )

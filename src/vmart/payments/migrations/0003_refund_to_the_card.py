@@ -55,7 +55,8 @@ class Migration(migrations.Migration):
                         condition=Q(("seen", False), ("state", "failed")),
                         fields=["resolved_at", "id"],
                         name="payments_refund_failed",
-                    )
+                    ),
+                    models.Index(condition=Q(("resolved_at", None)), fields=["payment"], name="payments_refund_open"),
                 ],
                 "constraints": [
                     models.CheckConstraint(

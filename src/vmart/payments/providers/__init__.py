@@ -14,6 +14,7 @@ _STRIPE = {
     "webhook_secret": "VMART_STRIPE_WEBHOOK_SECRET",
     "api_base": "VMART_STRIPE_API_BASE",
 }
+KNOWN = ("stripe", "sandbox")  # those that a shop may have, set up here or not
 
 
 def offered() -> list[str]:

@@ -45,6 +45,16 @@ _REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed",
 _NO_ANSWER = gettext_noop("The card provider has not answered yet.")
 _CANCELED = gettext_noop("The payment was canceled.")
 _REFUND_CANCELED = gettext_noop("The refund was canceled.")
+# Stripe, "The Refund object", failure_reason.
+_REFUND_FAILURES = {
+    "lost_or_stolen_card": gettext_noop("The card was lost or stolen."),
+    "expired_or_canceled_card": gettext_noop("The card has expired or was canceled."),
+    "charge_for_pending_refund_disputed": gettext_noop("The customer has disputed the payment."),
+    "insufficient_funds": gettext_noop("The shop's balance at the card provider does not suffice."),
+    "declined": gettext_noop("The card's bank declined the refund."),
+    "merchant_request": gettext_noop("The refund was canceled at the shop's request."),
+}
+_REFUND_FAILED = gettext_noop("The refund failed, and the card provider does not say why.")
 _OTHER_TYPES = (ValueError, KeyError, TypeError, AttributeError)  # what reading them as the right ones raises
 
 
@@ -230,11 +240,9 @@ def _refund_outcome(refund: Mapping[str, Any]) -> Outcome:
     if status == "succeeded":
         return Outcome(Status.SUCCEEDED, reference, amount_minor, currency)
     if status in ("failed", "canceled"):
-        why = printable(_text(refund.get("failure_reason") or "")).replace("_", " ")
-        return Outcome(
-            Status.FAILED, reference, amount_minor, currency,
-            reason=_REFUND_CANCELED if status == "canceled" else why[:300],
-        )  # fmt: skip
+        why = _REFUND_CANCELED if status == "canceled" else _REFUND_FAILED
+        said = _REFUND_FAILURES.get(_text(refund.get("failure_reason") or ""), why)
+        return Outcome(Status.FAILED, reference, amount_minor, currency, reason=said)
     return Outcome(Status.PENDING, reference, amount_minor, currency)
 
 

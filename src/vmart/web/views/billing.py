@@ -17,6 +17,7 @@ from vmart.listings import charges, overview
 from vmart.listings.charges import ChargeRow
 from vmart.pages import csv_file, lists, wording
 from vmart.pages.table import Shown
+from vmart.payments import queries
 from vmart.tags.wanted import KEY_MAX, VALUE_MAX
 from vmart.web.visitor import customer
 
@@ -37,7 +38,10 @@ def balance(request: HttpRequest, account_id: int) -> HttpResponse | StreamingHt
     page = overview.statement(account_id, request.GET.get("before", ""))
     held = overview.balance(account_id)
     below_zero = overview.below_zero(account_id, held.balance_minor)
-    here = {"money_held": held, "below_zero": below_zero, "statement": Shown(_STATEMENT, page, request)}
+    here = {
+        "money_held": held, "below_zero": below_zero, "statement": Shown(_STATEMENT, page, request),
+        "to_card_minor": queries.on_its_way_minor(account_id),
+    }  # fmt: skip
     return render(request, "web/billing/balance.html", here)
 
 

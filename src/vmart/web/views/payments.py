@@ -24,12 +24,12 @@ from vmart.orders import actions
 from vmart.pages import shown_quote, wording
 from vmart.pages.table import listed
 from vmart.pages.way_back import top_up_address, way_back, with_way_back
-from vmart.payments import providers, queries, top_up
+from vmart.payments import providers, queries, refunded, top_up
 from vmart.payments.providers.sandbox import CARDS
 from vmart.payments.top_up import Standing
 from vmart.policy import policy
 from vmart.web import fields
-from vmart.web.tables import PAYMENTS
+from vmart.web.tables import CARD_REFUNDS, PAYMENTS
 from vmart.web.visitor import View, actor, customer
 
 PAYMENTS_SHOWN = 10
@@ -92,10 +92,11 @@ def pay_order(request: HttpRequest, account_id: int, order_id: int) -> HttpRespo
 def payment(request: HttpRequest, account_id: int, payment_id: int) -> HttpResponse:
     """How a payment stands; asks by itself until it has ended, and goes on to its order or back to what it is for."""
     standing = _standing(account_id, payment_id)
-    onward = _onward(request, standing)
+    here = _shown(request, standing)
+    onward = "" if here["refunds"] else _onward(request, standing)
     if onward and not standing.order_id:
         messages.success(request, _("The money is in your balance."))
-    return redirect(onward) if onward else render(request, "web/billing/payment.html", _shown(request, standing))
+    return redirect(onward) if onward else render(request, "web/billing/payment.html", here)
 
 
 @never_cache
@@ -177,8 +178,10 @@ def _standing(account_id: int, payment_id: int) -> Standing:
 
 def _shown(request: HttpRequest, standing: Standing) -> dict[str, Any]:
     back = way_back(request)
+    refunds = refunded.of_payments([standing.payment_id]) if standing.state == "succeeded" else []
     return {
         "standing": standing,
+        "refunds": listed(CARD_REFUNDS, refunds, request, _("Given back to the card")) if refunds else None,
         "ended": standing.state in ("succeeded", "failed"),
         "state": wording.PAYMENT_STATES[standing.state],
         "state_address": with_way_back(reverse("payment_state", args=[standing.payment_id]), back),
