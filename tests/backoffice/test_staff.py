@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from tests.support.actors import SELLER
+from tests.support.actors import by as by_customer
 from tests.support.at_once import at_once, wait_until_blocked
 from tests.support.shopper import open_purse
 from tests.support.written import nothing_written, refused
@@ -26,8 +27,9 @@ from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
 from vmart.ledger.queries import balance
 from vmart.orders import by_hand, on_behalf, standing
-from vmart.payments import unexplained
-from vmart.payments.models import Unexplained
+from vmart.payments import refunded, to_card, top_up, unexplained
+from vmart.payments.models import CardRefund, Unexplained
+from vmart.payments.providers.sandbox import PAYS, TAKES_NOTHING_BACK
 from vmart.worker import queue
 from vmart.worker.models import Operation
 
@@ -217,6 +219,9 @@ def _acts(
         "freeze": (Takes.STANDING, lambda: standing.freeze(account, "Stolen.", by(Takes.STANDING))),
         "quotas": (Takes.STANDING, lambda: standing.set_quotas(account, {"run_per_s": 3}, by(Takes.STANDING))),
         "dismiss": (Takes.MONEY, lambda: unexplained.dismiss(numbers[0], by(Takes.MONEY))),
+        "card_refund": (Takes.MONEY, lambda: to_card.give(
+            to_card.Asked(numbers[3], 100), "not wanted", by(Takes.MONEY), "key")),
+        "card_refund_seen": (Takes.MONEY, lambda: refunded.see(numbers[4], by(Takes.MONEY))),
         "retry": (Takes.MEND, lambda: queue.retry_by(by(Takes.MEND), numbers[1])),
         "sold_out": (Takes.STOCK, lambda: prices.sold_out(ZONE, "S5.MEDIUM4", out=True, by=by(Takes.STOCK))),
         "shop": (Takes.SHOP, lambda: own_shop.put({"support": "a@b.org"}, based_on=last.id, by=by(Takes.SHOP))),
@@ -234,15 +239,18 @@ def _acts(
 
 
 ACTS = [
-    "money", "freeze", "quotas", "dismiss", "retry", "sold_out", "shop", "answers", "forget", "trial", "note",
+    "money", "freeze", "quotas", "dismiss", "card_refund", "card_refund_seen", "retry",
+    "sold_out", "shop", "answers", "forget", "trial", "note",
     "strike", "act_as", "act_as_end", "add", "change",
     "remove",
 ]  # fmt: skip
 
 
 @pytest.fixture
-def there() -> tuple[int, tuple[int, ...]]:
-    """An account; the numbers of a card message, of work of nobody's that waits, and of a note."""
+def there(monkeypatch: pytest.MonkeyPatch) -> tuple[int, tuple[int, ...]]:
+    """An account; the numbers of a card message, of work of nobody's that waits, of a note, of a payment by card, and
+    of a refund to it that failed."""
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
     open_business()
     account = open_purse()
     staffing.add("staff@example.org", "operations", by=SELLER)
@@ -252,7 +260,12 @@ def there() -> tuple[int, tuple[int, ...]]:
         created_at=clock.wall(),
     )  # fmt: skip
     written = notes.add(account, "calls at night", SELLER)
-    return account, (Unexplained.objects.get().pk, waiting.pk, written.pk)
+    paid, other = (
+        top_up.begin(by_customer(open_purse(card)), 5000, "sandbox", "t", method=card).payment_id
+        for card in (PAYS, TAKES_NOTHING_BACK)
+    )
+    to_card.give(to_card.Asked(other), "not wanted", SELLER, "k")
+    return account, (Unexplained.objects.get().pk, waiting.pk, written.pk, paid, CardRefund.objects.get().pk)
 
 
 @pytest.mark.parametrize("name", ACTS)

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.urls import resolve, reverse
 
 from tests.support import roles_table
+from tests.support.actors import SELLER, by
 from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import MONTHLY, buy_running, open_purse
 from tests.support.written import nothing_written
@@ -24,7 +25,8 @@ from vmart.customers.staff import StaffRole
 from vmart.kernel import clock
 from vmart.orders.models import Line
 from vmart.pages.permitted import STAFF_NEEDS
-from vmart.payments import unexplained
+from vmart.payments import to_card, top_up, unexplained
+from vmart.payments.providers.sandbox import PAYS, TAKES_NOTHING_BACK
 from vmart.worker.models import Operation
 
 ROWS = roles_table.written()["Pages of the seller"]
@@ -109,15 +111,22 @@ def _things() -> Visitor:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_page_offers_what_is_refused(role: StaffRole) -> None:
+def test_no_page_offers_what_is_refused(role: StaffRole, monkeypatch: pytest.MonkeyPatch) -> None:
     buyer, visitor = _things(), operator(role)
     prepaid = buy_running(open_purse("second", cash_minor=50_000), MONTHLY)
     order = Line.objects.get(subscription_id=prepaid.id).order_id
+    monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    paid, refused = (
+        top_up.begin(by(buyer.account_id), 5000, "sandbox", card, method=card).payment_id
+        for card in (PAYS, TAKES_NOTHING_BACK)
+    )
+    to_card.give(to_card.Asked(refused), "x", SELLER, "k")
     pages = {
         "seller": [], "seller_checklist": [], "seller_customers": [], "seller_customer": [buyer.account_id],
         "seller_deliveries": [], "seller_zone": [ZONE], "seller_catalog": [], "seller_prices": [], "seller_shop": [],
         "seller_staff": [], "seller_staff_member": [visitor.user.pk], "seller_orders": [], "seller_order": [order],
-        "seller_order_refund": [order],
+        "seller_order_refund": [order], "seller_payments": [], "seller_payment": [paid],
+        "seller_payment_refund": [paid],
     }  # fmt: skip
     wrong, offered = set(), set()
     for name, arguments in pages.items():
@@ -140,6 +149,8 @@ def test_no_page_offers_what_is_refused(role: StaffRole) -> None:
     assert (("seller_customer_money", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
     assert (("seller_sold_out", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.OPERATIONS))
     assert (("seller_order_refund", False) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
+    assert (("seller_payment_refund", False) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
+    assert (("seller_card_refund_seen", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.FINANCE))
     assert (("seller_host", True) in offered) is (role in (StaffRole.ADMIN, StaffRole.OPERATIONS))
     assert (("seller_book_withdraw", False) in offered) is (role == StaffRole.ADMIN)
     assert (("seller_staff", False) in offered) is (role == StaffRole.ADMIN)

@@ -27,8 +27,9 @@ from vmart.orders.purchase import purchase
 from vmart.orders.snapshots.create import NewSnapshot
 from vmart.orders.snapshots.create import create as create_snapshot
 from vmart.pages import wording
-from vmart.payments import unexplained
+from vmart.payments import refunded, to_card, top_up, unexplained
 from vmart.payments.models import Unexplained
+from vmart.payments.providers.sandbox import TAKES_NOTHING_BACK
 from vmart.placement.models import Allocation, Host
 from vmart.provisioning import zones
 from vmart.settlement import close
@@ -158,6 +159,21 @@ def card_message(hands: Hands) -> Iterator[Line]:
     assert unexplained.dismiss(row.id, SELLER)
 
 
+def card_refund_failed(hands: Hands) -> Iterator[Line]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("VMART_SANDBOX_CARDS", "1")
+        account = open_purse()
+        paid = top_up.begin(by(account), 5000, "sandbox", "t", method=TAKES_NOTHING_BACK)
+        refund = to_card.give(to_card.Asked(paid.payment_id), "not wanted", SELLER, "k")
+    yield (
+        "card_refund_failed", "payment", str(paid.payment_id), 1, hands.clock.at,
+        "sandbox: The card takes no money back. The money is in the customer's balance. Agree with the customer how the"
+        " money comes to him; then mark it as seen.",
+    )  # fmt: skip
+    assert refunded.see(refund.id, SELLER)
+    assert not refunded.see(refund.id, SELLER)
+
+
 def deliveries_failed(hands: Hands) -> Iterator[Line]:
     hands.world.fail("ensure_present", times=2, transient=False, sentence="The host refused.")
     account = open_purse(cash_minor=1000)
@@ -215,7 +231,7 @@ MAKERS: dict[str, Callable[[Hands], Iterator[Line]]] = {
     make.__name__: make
     for make in (
         zone_unreachable, host_offline, operation_given_up, hours_not_closed, account_not_charged, card_message,
-        deliveries_failed, storage_filling, addresses_used_up, image_failed,
+        card_refund_failed, deliveries_failed, storage_filling, addresses_used_up, image_failed,
     )
 } | {
     "machine_lost": drift(
@@ -426,7 +442,18 @@ def much(test_clock: BusinessClock) -> None:
             " SELECT 'stripe', 'pi_' || n, 'x', 1, now() - n * interval '1 s', now()"
             " FROM generate_series(1, 40000) AS n"
         )
-        for table in ("worker_operation", "orders_engine_drift", "payments_unexplained"):
+        account = open_purse()
+        cursor.execute(
+            "INSERT INTO payments_payment (id, account_id, provider, reference, amount_minor, state, reason, token,"
+            " created_at) SELECT 900000000, %s, 'stripe', 'pi_x', 40000, 'succeeded', '', 't', now()",
+            [account],
+        )
+        cursor.execute(
+            "INSERT INTO payments_refund (payment_id, amount_minor, state, reference, hold_id, reason, why, actor, key,"
+            " created_at, resolved_at, seen) SELECT 900000000, 1, 'failed', '', gen_random_uuid(), 'x', 'x', 'x', n,"
+            " now(), now() - n * interval '1 s', n % 2 = 0 FROM generate_series(1, 40000) AS n"
+        )
+        for table in ("worker_operation", "orders_engine_drift", "payments_unexplained", "payments_refund"):
             cursor.execute(f"ANALYZE {table}")
 
 

@@ -34,6 +34,7 @@ from vmart.orders.addresses.associate import associate
 from vmart.orders.models import Order, Status
 from vmart.orders.packages.members import enter
 from vmart.orders.placement_groups import Wanted
+from vmart.payments.models import Payment
 from vmart.pricing.address import AddressPart
 from vmart.provisioning import zones
 from vmart.security import change, held, starting
@@ -48,7 +49,7 @@ READ = {
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
     "charges_by_tag", "seller", "seller_checklist", "seller_customers", "seller_customer", "seller_deliveries",
-    "seller_zone", "seller_orders", "seller_order", "console", "machine_console",
+    "seller_zone", "seller_orders", "seller_order", "seller_payments", "seller_payment", "console", "machine_console",
     "seller_first_run_begin", "seller_first_run_file", "seller_trial", "seller_trial_progress", "seller_catalog",
     "seller_catalog_file", "seller_catalog_file_of",
 }  # fmt: skip
@@ -62,6 +63,7 @@ NO_ACCOUNTS = {
     "account_login", "account_signup", "account_logout", "account_change_password", "account_reset_password",
     "account_reset_password_done", "account_reset_password_from_key", "account_reset_password_from_key_done",
     "account_inactive", "first_operator", "payment", "seller_dismiss",
+    "seller_card_refund_seen",
     "account_email", "account_email_verification_sent", "account_confirm_email", "account_reauthenticate", "sessions",
     "mfa_index", "mfa_authenticate", "mfa_reauthenticate", "mfa_activate_totp", "mfa_deactivate_totp",
     "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn",
@@ -101,6 +103,16 @@ class Sent:
     def of_refund(self) -> HttpResponse:
         address = reverse("seller_order_refund", args=[self.order])
         asked = {"amount": "1", "after": "stays", "reason": "slow", "act": "preview"}
+        shown = Form(self.seller.post(address, asked).content.decode(), "").data
+        return self.seller.post(address, shown | {"act": "refund"})
+
+    def of_payment(self) -> int:
+        self.buyer.post("/balance/top-up/", CARD | {"amount": "10"})
+        return Payment.objects.latest("id").id
+
+    def of_card_refund(self) -> HttpResponse:
+        address = reverse("seller_payment_refund", args=[self.of_payment()])
+        asked = {"amount": "1", "reason": "not wanted", "act": "preview"}
         shown = Form(self.seller.post(address, asked).content.decode(), "").data
         return self.seller.post(address, shown | {"act": "refund"})
 
@@ -581,6 +593,7 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("seller_act_as", "behalf_begun"): lambda sent: sent.of_customer("seller_act_as", {"reason": "Ticket 7"}),
     ("seller_order_refund", "order_refunded"): lambda sent: sent.of_refund(),
     ("seller_order_void", "order_voided"): lambda sent: sent.of_void(),
+    ("seller_payment_refund", "card_refund_begun"): lambda sent: sent.of_card_refund(),
     ("seller_retry", "retried"): lambda sent: sent.of_given_up(),
     ("seller_redeliver", "to_be_redelivered"): lambda sent: sent.of_redelivered(),
     ("members", "member_invited"): lambda sent: sent.invited(),
@@ -630,7 +643,8 @@ def test_what_is_read_takes_no_form(sent: Sent, name: str) -> None:
         "machine_monitoring": [sent.machine],
         "machine_live": [sent.machine], "machine_console": [sent.machine], "machine_another": [sent.machine],
         "seller_customer": [sent.buyer.account_id], "payment_state": [1], "seller_catalog_file_of": [1],
-        "seller_zone": [ZONE], "seller_order": [sent.order], "template": [sent.of_template()],
+        "seller_zone": [ZONE], "seller_order": [sent.order],
+        "seller_payment": [sent.of_payment()], "template": [sent.of_template()],
     }  # fmt: skip
     sender = sent.seller if name.startswith("seller") else sent.buyer
     assert sender.post(reverse(name, args=named.get(name, [])), {}).status_code == 405

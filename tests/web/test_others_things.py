@@ -192,6 +192,9 @@ NAMED: dict[str, list[Arguments]] = {
     "invitation": [lambda has: {"number": has.invitation}],
     "api_key": [lambda has: {"number": has.api_key}],
     "list_filter_remove": [lambda has: {"number": has.kept_filter}],
+    "seller_payment": [lambda has: {"number": has.payment}],
+    "seller_payment_refund": [lambda has: {"number": has.payment}],
+    "seller_card_refund_seen": [lambda has: {"number": has.operation}],
     "seller_dismiss": [lambda has: {"number": has.operation}],
 }
 ONE_ADDRESS = NewAddresses("ap-guangzhou", AddressPart(BY_TRAFFIC, 5), ZONE)

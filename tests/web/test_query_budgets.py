@@ -66,8 +66,8 @@ CUSTOMERS = {
     "machine_another": 7,
     "machine_monitoring": 5, "alarms": 5, "alarm": 3,
     "keys": 3, "networks": 4, "api_keys": 3, "api_key": 3, "members": 4, "member": 3, "members_leave": 2, "settings": 2,
-    "invited": 4, "balance": 5, "top_up": 4,
-    "activity": 4, "payment": 3, "payment_state": 3, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
+    "invited": 4, "balance": 6, "top_up": 4,
+    "activity": 4, "payment": 4, "payment_state": 4, "charges": 5, "charges_csv": 4, "charges_by_tag": 3,
     "account_login": 2,
     "account_signup": 2, "account_logout": 2, "account_change_password": 2, "account_inactive": 2,
     "account_reset_password": 2, "account_reset_password_done": 2, "account_reset_password_from_key": 2,
@@ -112,7 +112,8 @@ QUERIES = {
 SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 4, "seller_customers": 3, "seller_checklist": 8,
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
            "seller_catalog_file": 3, "seller_staff": 4, "seller_staff_member": 3, "seller_orders": 3,
-           "seller_order": 16, "seller_order_refund": 15}  # fmt: skip
+           "seller_order": 16, "seller_order_refund": 15,
+           "seller_payments": 3, "seller_payment": 7, "seller_payment_refund": 15}  # fmt: skip
 
 
 def test_every_page_is_here() -> None:
@@ -304,6 +305,7 @@ def test_pages_take_few_statements_however_much_they_show(having: Callable[[int]
         "seller_zone": (ZONE,),
         "seller_staff_member": (seller.user.pk,),
         **dict.fromkeys(["seller_order", "seller_order_refund"], (Order.objects.latest("id").id,)),
+        **dict.fromkeys(["seller_payment", "seller_payment_refund"], (Payment.objects.latest("id").id,)),
         **dict.fromkeys(["payment", "payment_state"], (Payment.objects.latest("id").id,)),
     }
     prepaid = Instance.objects.filter(state="RUNNING", subscription__charge_type="PREPAID").values_list(
