@@ -345,6 +345,23 @@ def _noted(seller: Customer) -> str:
     return page.url.removeprefix(seller.url)
 
 
+def _given_back_to_the_card(seller: Customer, payment: str, axe: str) -> None:
+    """A part of what a card paid, by keyboard alone; what it does is shown first."""
+    page = seller.open(f"{payment}refund/")
+    page.fill("#amount", "12.50")
+    page.fill("#reason", "A reason of a long word " + "x" * 150)
+    page.press("#reason", "Enter")
+    expect(page.locator("#preview")).to_be_visible()
+    for width in (1440, 360):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        assert _faults(page, axe) == []
+    page.focus("#preview button")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{payment}")
+    expect(page.locator("#refunded dd, #refunded")).to_contain_text("12.50")
+
+
 def _staff(seller: Customer) -> str:
     """The page of one of the staff."""
     return seller.open("/seller/staff/").locator("#staff a.btn").first.get_attribute("href") or ""
@@ -389,6 +406,7 @@ def test_the_sellers_pages(
     buyer = window()
     buyer.sign_up()
     buyer.top_up("500")
+    payment = f"/seller{buyer.page.url.removeprefix(buyer.url)}"
     order = f"/seller{buyer.buy('?name=sold').url.removeprefix(buyer.url)}"
     for _ in range(60):
         if seller.open(order).locator("a[href$='/refund/']").count():
@@ -396,7 +414,8 @@ def test_the_sellers_pages(
         seller.page.wait_for_timeout(500)
     else:
         pytest.fail("the order was not delivered")
-    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/", "/seller/deliveries/",
+    _given_back_to_the_card(seller, payment, axe)
+    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/payments/", payment, f"{payment}refund/", "/seller/", "/seller/deliveries/",
                     f"/seller/zones/{needed}/", "/seller/catalog/", "/seller/catalog/prices/", "/seller/shop/",
                     "/seller/first-run/test/", "/seller/customers/", of_customer, "/seller/staff/",
                     _staff(seller)):  # fmt: skip
