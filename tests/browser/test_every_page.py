@@ -415,7 +415,8 @@ def test_the_sellers_pages(
     else:
         pytest.fail("the order was not delivered")
     _given_back_to_the_card(seller, payment, axe)
-    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/payments/", payment, f"{payment}refund/", "/seller/", "/seller/deliveries/",
+    for address in ("/seller/orders/", order, f"{order}refund/", "/seller/payments/", payment, f"{payment}refund/",
+                    "/seller/", "/seller/deliveries/",
                     f"/seller/zones/{needed}/", "/seller/catalog/", "/seller/catalog/prices/", "/seller/shop/",
                     "/seller/first-run/test/", "/seller/customers/", of_customer, "/seller/staff/",
                     _staff(seller)):  # fmt: skip

@@ -113,7 +113,7 @@ SELLERS = {"seller": 7, "seller_deliveries": 3, "seller_zone": 4, "seller_custom
            "seller_shop": 4, "seller_catalog": 7, "seller_prices": 3, "seller_trial": 9, "seller_trial_progress": 9,
            "seller_catalog_file": 3, "seller_staff": 4, "seller_staff_member": 3, "seller_orders": 3,
            "seller_order": 16, "seller_order_refund": 15,
-           "seller_payments": 3, "seller_payment": 7, "seller_payment_refund": 15}  # fmt: skip
+           "seller_payments": 3, "seller_payment": 8, "seller_payment_refund": 15}  # fmt: skip
 
 
 def test_every_page_is_here() -> None:
