@@ -47,7 +47,7 @@ hypothesis.settings.load_profile("vmart")
 _GROUPS = {"browser": "running_shop", "clients": "running_shop", "journeys": "running_shop"}
 
 # Where VMART_TEST_MONEY_POSTGRES names programs of an older PostgreSQL, these rooms are tested on it.
-_MONEY = {"ledger", "orders", "settlement"}
+_MONEY = {"ledger", "orders", "payments", "settlement"}
 
 _databases = Databases(os.environ.get("PYTEST_XDIST_WORKER", "w"))
 _of_money = _databases

@@ -55,6 +55,18 @@ class AccountModel:
             self.holds[number] = HoldModel(account, kind, cash, gift, floating)
         return True
 
+    @property
+    def free_cash(self) -> int:
+        """What may leave: no gift, nothing under a hold."""
+        return max(0, min(self.available, self.cash - self.pending("cash")))
+
+    def hold_cash(self, account: int, number: uuid.UUID, amount: int) -> bool:
+        """Whether it is granted."""
+        if self.free_cash < amount:
+            return False
+        self.holds[number] = HoldModel(account, "fixed", cash=amount)
+        return True
+
     def post(self, number: uuid.UUID) -> None:
         hold = self.holds[number]
         hold.state = "posted"

@@ -107,6 +107,26 @@ class Ledger(RuleBasedStateMachine):
             parts[0] += (available + more) % count
             self.hold(which, kind, parts)
 
+    @rule(which=two, amount=amounts, everything=st.booleans())
+    def hold_cash(self, which: int, amount: int, everything: bool) -> None:
+        """Cash alone; the last of it is to be had, more is not."""
+        account, number = self.accounts[which], uuid.uuid4()
+        free = self.models[account].free_cash
+        amount = free if everything else amount
+
+        def call() -> None:
+            db.call("ledger_hold_cash", number, account, amount, 7, self.now)
+
+        if amount == 0:
+            with pytest.raises(Error, match="a hold of cash is positive"):
+                call()
+        elif self.models[account].hold_cash(account, number, amount):
+            call()
+        else:
+            with pytest.raises(Error) as error:
+                call()
+            assert db.refusal(error.value) == ("insufficient_balance", f"{free}|{amount}")
+
     @precondition(lambda self: self.holds())
     @rule(data=st.data())
     def void(self, data: st.DataObject) -> None:
