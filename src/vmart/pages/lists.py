@@ -12,7 +12,7 @@ from vmart.listings.activity import Happened
 from vmart.listings.overview import Posting
 from vmart.pages import printed, wording
 from vmart.pages.cells import soft, together
-from vmart.pages.table import FIGURE, MONO, NUM, Column, Filter, Table
+from vmart.pages.table import FIGURE, FREE, MONO, NUM, Column, Filter, Table
 
 
 def statement(*, seller: bool) -> Table[Posting]:
@@ -51,7 +51,9 @@ def activity(*, seller: bool, filters: Sequence[Filter] = (), name: str = "") ->
             Column("time", _("Time"), lambda row: printed.instant(row.at), lambda row: row.at, css=NUM),
             Column("subject_kind", _("Of what"), _of_what, lambda row: row.subject_kind),
             Column("subject", "", None, lambda row: row.subject),
-            Column("event", _("What happened"), lambda row: _what_happened(row, seller), lambda row: row.kind),
+            Column(
+                "event", _("What happened"), lambda row: _what_happened(row, seller), lambda row: row.kind, css=FREE
+            ),
             Column("amount_minor", "", None, lambda row: row.detail.get("amount_minor")),
             Column("why", "", None, lambda row: _why(row, seller)),
             Column("changed_to", "", None, lambda row: "; ".join(f"{name}: {value}" for name, value in _after(row))),

@@ -490,7 +490,7 @@ CARD_REFUNDS: Table[CardRefund] = Table(
         Column("at", _("Time"), lambda row: printed.instant(row.created_at), css=NUM),
         Column("amount", _("Amount"), lambda row: printed.money(row.amount_minor), css=FIGURE),
         Column("state", _("State"), lambda row: cells.card_refund_state(row.state)),
-        Column("reason", _("Reason"), lambda row: row.reason),
+        Column("reason", _("Reason"), lambda row: row.reason, css=FREE),
     ),
     empty="",
 )
