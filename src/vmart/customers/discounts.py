@@ -44,7 +44,9 @@ def to_come(account_id: int) -> Discount | None:
 def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
     """From the next full hour on the account pays ``wanted`` of list prices, and what was set for that hour is not.
 
-    False where that changes nothing. Belongs into the act, which holds the account's lock. Raises InvalidValue, NotFound.
+    False where that changes nothing. Belongs into the act, which holds the account's lock.
+
+    Raises InvalidValue, NotFound.
     """
     db.require_transaction()
     if not (wanted.is_finite() and 0 <= wanted <= WHOLE and wanted == wanted.quantize(_LEAST)):
