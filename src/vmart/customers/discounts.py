@@ -1,11 +1,13 @@
 """Discounts of customers: the part of list prices that an account pays, by the full hour from which it holds.
 
-A discount begins with the next full hour: what an hour costs is one price, and no hour that has begun is dearer than
-it was shown.
+A discount begins with a full hour: what an hour costs is one price, and no hour that has begun is dearer than it was
+shown. What is set less than ``_AHEAD`` before the hour begins with the one after it, so that no process has looked
+before it is there: what holds in an hour that has begun never changes, and is kept in mind.
 """
 
 import datetime as dt
-from collections.abc import Collection
+import functools
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from vmart.customers.models import Account, Discount
@@ -15,13 +17,23 @@ from vmart.kernel.errors import InvalidValue, NotFound
 WHOLE = Decimal(1)
 PLACES = 4  # of a factor
 _LEAST = Decimal(1).scaleb(-PLACES)
-_HOUR = dt.timedelta(hours=1)
+_AHEAD = dt.timedelta(minutes=1)
 
 
 def factor(account_id: int, at: dt.datetime | None = None) -> Decimal:
-    """What part of list prices the account pays at ``at`` (business time; now): 0 to 1."""
-    row = Discount.objects.filter(account_id=account_id, from_at__lte=at or clock.now()).order_by("-from_at").first()
+    """What part of list prices the account pays at ``at`` (business time, not to come; now): 0 to 1."""
+    return _in_hour(account_id, clock.hour_start(at or clock.now()))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _in_hour(account_id: int, hour: dt.datetime) -> Decimal:
+    row = Discount.objects.filter(account_id=account_id, from_at__lte=hour).order_by("-from_at").first()
     return row.factor.normalize() if row else WHOLE
+
+
+def forget() -> None:
+    """Drop what is kept in mind: another database, or a test's end."""
+    _in_hour.cache_clear()
 
 
 def factors(account_ids: Collection[int], at: dt.datetime | None = None) -> dict[int, Decimal]:
@@ -31,18 +43,24 @@ def factors(account_ids: Collection[int], at: dt.datetime | None = None) -> dict
     return {account: factor.normalize() for account, factor in held if factor != WHOLE}
 
 
+def by_hour(account_id: int) -> Callable[[dt.datetime], Decimal]:
+    """What part the account pays in the hour that begins at an instant; read once."""
+    rows = of(account_id)
+    return lambda at: next((row.factor.normalize() for row in rows if row.from_at <= at), WHOLE)
+
+
 def of(account_id: int) -> list[Discount]:
     """All that an account has had and is to have, the newest first."""
     return list(Discount.objects.filter(account_id=account_id).order_by("-from_at"))
 
 
 def to_come(account_id: int) -> Discount | None:
-    """What is set for the next full hour and does not hold yet."""
-    return Discount.objects.filter(account_id=account_id, from_at__gt=clock.now()).first()
+    """What is set for a full hour to come and does not hold yet."""
+    return Discount.objects.filter(account_id=account_id, from_at__gt=clock.now()).order_by("from_at").first()
 
 
 def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
-    """From the next full hour on the account pays ``wanted`` of list prices, and what was set for that hour is not.
+    """From a full hour to come on the account pays ``wanted`` of list prices, and what was set for one is not.
 
     False where that changes nothing. Belongs into the act, which holds the account's lock.
 
@@ -54,9 +72,9 @@ def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
     if not Account.objects.filter(pk=account_id).exists():
         raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
     now = clock.now()
-    withdrawn, _ = Discount.objects.filter(account_id=account_id, from_at__gt=now).delete()
-    if factor(account_id, now) == wanted:
+    begins = clock.hour_start(now + _AHEAD) + clock.HOUR
+    withdrawn, _ = Discount.objects.filter(account_id=account_id, from_at__gte=begins).delete()
+    if by_hour(account_id)(begins) == wanted:
         return withdrawn > 0
-    begins = now.replace(minute=0, second=0, microsecond=0) + _HOUR
     Discount.objects.create(account_id=account_id, from_at=begins, factor=wanted, reason=reason, by=by, created_at=now)
     return True

@@ -158,7 +158,7 @@ def _cost(account_id: int, now: dt.datetime) -> Cost:
 
 def per_hour(account_id: int, now: dt.datetime) -> Decimal | None:
     """What an hour of all that is in use costs, each thing at the tier of its age; None where a price is missing."""
-    rates = price_version(books.current_book(shop.snapshot().generation)).rates
+    rates = price_version(books.own_book(account_id, shop.snapshot().generation, now)).rates
     tiers = sorted({row.tier_from_s for rows in rates.values() for row in rows})
     found = Decimal(0)
     with localcontext(CONTEXT):
