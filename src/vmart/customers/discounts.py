@@ -73,8 +73,11 @@ def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
         raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
     now = clock.now()
     begins = clock.hour_start(now + _AHEAD) + clock.HOUR
-    withdrawn, _ = Discount.objects.filter(account_id=account_id, from_at__gte=begins).delete()
     if by_hour(account_id)(begins) == wanted:
-        return withdrawn > 0
-    Discount.objects.create(account_id=account_id, from_at=begins, factor=wanted, reason=reason, by=by, created_at=now)
+        return False
+    Discount.objects.filter(account_id=account_id, from_at__gte=begins).delete()
+    if by_hour(account_id)(begins) != wanted:
+        Discount.objects.create(
+            account_id=account_id, from_at=begins, factor=wanted, reason=reason, by=by, created_at=now
+        )
     return True
