@@ -16,6 +16,7 @@ from tests.orders.ending import no_closes, now
 from tests.orders.prepaying import SSD, prepaid_disk
 from tests.support.actors import by
 from tests.support.business_clock import START, BusinessClock
+from tests.support.discounts import pays
 from tests.support.shopper import (
     HOURLY,
     MONTHLY,
@@ -57,15 +58,6 @@ pytestmark = pytest.mark.usefixtures("in_business")
 PART = Decimal("0.8")
 PLENTY_MINOR = 2_000_000
 ONLINE_BY_MONTH = replace(MONTHLY, internet_charge_type="BANDWIDTH_PREPAID", bandwidth_mbps=2, public_ip=True)
-
-
-def pays(account: int, part: Decimal | str, since: dt.datetime | None = None) -> None:
-    """A discount that holds since the beginning of this hour, or since another."""
-    Discount.objects.create(
-        account_id=account, from_at=since or clock.hour_start(clock.now()), factor=Decimal(part), reason="a friend",
-        by="a test", created_at=clock.now(),
-    )  # fmt: skip
-    discounts.forget()
 
 
 @pytest.fixture(params=["of the account", "of the shop"])
