@@ -248,7 +248,7 @@ def test_what_is_shown_comes_back_as_the_same_document(text: str) -> None:
 
 def test_a_stranger_and_who_acts_for_a_customer_have_no_field() -> None:
     page = Visitor().get(f"/buy/{HOURLY}")
-    assert "what is typed here is not carried along when you sign in" in text_of(page)
+    assert "Sign in first: user data belongs to an account." in text_of(page)
     assert 'name="user_data"' not in page.content.decode()
     visitor = acting("admin", customer())
     assert 'name="user_data"' not in visitor.get(f"/buy/{HOURLY}", follow=True).content.decode()
