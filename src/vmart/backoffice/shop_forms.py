@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
@@ -42,9 +41,9 @@ def logo_fields() -> tuple[forms.FileField, forms.BooleanField]:
     return sent, forms.BooleanField(label=_("No logo"), required=False)
 
 
-def logo_sent(files: MultiValueDict[str, UploadedFile]) -> tuple[bytes, int] | None:
+def logo_sent(files: MultiValueDict[str, Any]) -> tuple[bytes, int] | None:
     """What was sent as the logo, with its real size (``pages/uploads.py``)."""
-    file: Any = files.get("logo")
+    file = files.get("logo")
     return (file.read(), file.size) if file is not None and file.size else None
 
 

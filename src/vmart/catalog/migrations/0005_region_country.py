@@ -1,3 +1,4 @@
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 from django.db.models import Q
 
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("region", "country", models.CharField(max_length=2, default="", db_default="", blank=True)),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             "region",
             models.CheckConstraint(condition=Q(country__regex="^([A-Z]{2})?$"), name="catalog_region_country_code"),
         ),
