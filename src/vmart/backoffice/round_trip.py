@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 __all__ = ["CommentedMap", "YAMLError", "writer", "written"]
 
@@ -44,11 +45,18 @@ def writer() -> YAML:
 
 
 def written(value: Any) -> Any:
-    """Mappings and lists as the writer takes them; a text of several lines as one."""
+    """Mappings and lists as the writer takes them; a text of several lines as one.
+
+    In quotes is what YAML 1.1, by which catalogs are read, would take for something else: NO, on, 12:30.
+    """
     if isinstance(value, Mapping):
         return CommentedMap({name: written(inner) for name, inner in value.items()})
     if isinstance(value, list | tuple):
         return [written(inner) for inner in value]
     if isinstance(value, str) and "\n" in value:
         return LiteralScalarString(value)
+    if isinstance(value, str) and any(
+        form.match(value) for _tag, form in yaml.SafeLoader.yaml_implicit_resolvers.get(value[:1], ())
+    ):
+        return DoubleQuotedScalarString(value)
     return value

@@ -64,7 +64,8 @@ NEEDS: dict[str, Needs] = {
     **_all(_PAY, _PAY, "order_pay top_up"),
     # Everybody sees prices, and what a form has done depends on its button (web/views/purchase.py).
     **_all(_LOOK, _SPEND, "buy"),
-    **_all(_LOOK, None, "buy_price buy_code"),
+    **_all(_LOOK, None, "buy_price"),
+    **_all(_LOOK, _LOOK, "buy_code"),
     # The account itself.
     **_all(_KEYS, _KEYS, "api_keys api_key"),
     **_all(_LOOK, _P.MEMBERS, "members"),

@@ -19,7 +19,7 @@ from vmart.listings import networks, overview, prices, security_groups
 from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.listings.views import SecurityGroupView, SubnetView
-from vmart.orders import groups, offered, reclaim, spot
+from vmart.orders import groups, offered, reclaim, spot, user_data
 from vmart.orders.images import chosen
 from vmart.orders.images.chosen import Chosen
 from vmart.pages import shown_quote, wording
@@ -33,7 +33,7 @@ from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_re
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
-from vmart.web import fields, from_template, group_boxes, tray
+from vmart.web import fields, first_boot, from_template, group_boxes, tray
 from vmart.web.choice import (
     Choice,
     Typed,
@@ -393,6 +393,16 @@ class Offer:
         return from_template.without_field(self.choice.source) if self.choice.source else ()
 
     @property
+    def user_data(self) -> str:
+        """As the form shows it."""
+        return first_boot.text(self.choice)
+
+    @property
+    def user_data_unshown(self) -> int:
+        """Bytes of what a template says and the form cannot show."""
+        return first_boot.unshown(self.choice)
+
+    @property
     def query(self) -> str:
         """The page's query string: the form and its token."""
         return f"{self.choice.query()}&form={self.token}"
@@ -461,13 +471,14 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     offer.returns = preview_returns(book, quoted, now, here.billing_zone, policy.at(now).free_return_days)
     if account_id is not None:
         offer.signed = shown_quote.sign(account_id, quoted)
-    _check_bid(offer, quoted)
+    _check_unpriced(offer, quoted)
     return offer
 
 
-def _check_bid(offer: Offer, quoted: Quote) -> None:
-    """A bid below the price is refused at once; the price beside it stays."""
+def _check_unpriced(offer: Offer, quoted: Quote) -> None:
+    """A bid below the price and too much user data are refused at once; the price beside them stays."""
     try:
+        user_data.check(first_boot.document(offer.choice))
         spot.check(offer.shop, quoted.configuration, Attributes(max_price=offer.choice.max_price))
     except Refused as refused:
         offer.refuse(refused)
