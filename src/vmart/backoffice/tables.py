@@ -6,8 +6,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from vmart.customers.models import Note, StaffChange, User
+from vmart.customers.models import Discount, Note, StaffChange, User
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.listings.attention import Need
 from vmart.listings.checklist import Step
 from vmart.listings.customers import CustomerRow
@@ -109,6 +110,23 @@ CUSTOMERS: Table[CustomerRow] = Table(
     none_such=_("No customer is called so. Whole words find one, or their beginnings."),
     filters=(Filter("q", _("Address, name, number, machine or IP")),),
 )  # fmt: skip
+
+
+def _begins(row: Discount) -> SafeString:
+    is_coming = row.from_at > clock.now()
+    return together(printed.instant(row.from_at), " ", badge(_("to come"), "warn") if is_coming else "")
+
+
+DISCOUNTS: Table[Discount] = Table(
+    (
+        Column("from", _("From"), _begins, css=NUM),
+        Column("off", _("Off list prices"), lambda row: printed.percent(1 - row.factor), css=FIGURE),
+        Column("reason", _("Reason"), lambda row: row.reason, css=FREE),
+        Column("set", _("Set"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("by", _("By whom"), lambda row: row.by, css=FREE),
+    ),
+    empty=_("This customer has always paid list prices."),
+)
 
 MACHINES: Table[Instance] = Table(
     (

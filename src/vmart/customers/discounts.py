@@ -15,7 +15,6 @@ from vmart.kernel.errors import InvalidValue, NotFound
 WHOLE = Decimal(1)
 PLACES = 4  # of a factor
 _LEAST = Decimal(1).scaleb(-PLACES)
-_HOUR = dt.timedelta(hours=1)
 
 
 def factor(account_id: int, at: dt.datetime | None = None) -> Decimal:
@@ -36,12 +35,31 @@ def of(account_id: int) -> list[Discount]:
     return list(Discount.objects.filter(account_id=account_id).order_by("-from_at"))
 
 
-def to_come(account_id: int) -> Discount | None:
-    """What is set for the next full hour and does not hold yet."""
-    return Discount.objects.filter(account_id=account_id, from_at__gt=clock.now()).first()
+def to_come(account_id: int, at: dt.datetime | None = None) -> Discount | None:
+    """What is set for the next full hour and does not hold yet at ``at`` (business time; now)."""
+    return Discount.objects.filter(account_id=account_id, from_at__gt=at or clock.now()).first()
 
 
-def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
+def begins(at: dt.datetime) -> dt.datetime:
+    """From when on holds what is set at ``at``: the next full hour."""
+    return clock.hour_start(at) + clock.HOUR
+
+
+def check(wanted: Decimal) -> None:
+    """Raise InvalidValue unless it is a part of list prices."""
+    if not (wanted.is_finite() and 0 <= wanted <= WHOLE and wanted == wanted.quantize(_LEAST)):
+        raise InvalidValue("A discount is a part of list prices from 0 to 1, to four places.", field="factor")
+
+
+def withdraw(account_id: int, at: dt.datetime) -> Discount | None:
+    """Take back what does not hold yet at ``at``; what it was. Belongs into the act, which holds the account's lock."""
+    db.require_transaction()
+    coming = to_come(account_id, at)
+    Discount.objects.filter(account_id=account_id, from_at__gt=at).delete()
+    return coming
+
+
+def keep(account_id: int, wanted: Decimal, reason: str, by: str, at: dt.datetime | None = None) -> bool:
     """From the next full hour on the account pays ``wanted`` of list prices, and what was set for that hour is not.
 
     False where that changes nothing. Belongs into the act, which holds the account's lock.
@@ -49,14 +67,14 @@ def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
     Raises InvalidValue, NotFound.
     """
     db.require_transaction()
-    if not (wanted.is_finite() and 0 <= wanted <= WHOLE and wanted == wanted.quantize(_LEAST)):
-        raise InvalidValue("A discount is a part of list prices from 0 to 1, to four places.", field="factor")
+    check(wanted)
     if not Account.objects.filter(pk=account_id).exists():
         raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
-    now = clock.now()
+    now = at or clock.now()
     withdrawn, _ = Discount.objects.filter(account_id=account_id, from_at__gt=now).delete()
     if factor(account_id, now) == wanted:
         return withdrawn > 0
-    begins = now.replace(minute=0, second=0, microsecond=0) + _HOUR
-    Discount.objects.create(account_id=account_id, from_at=begins, factor=wanted, reason=reason, by=by, created_at=now)
+    Discount.objects.create(
+        account_id=account_id, from_at=begins(now), factor=wanted, reason=reason, by=by, created_at=now
+    )
     return True
