@@ -76,7 +76,7 @@ def test_a_discount_holds_from_the_next_full_hour_on(test_clock: BusinessClock) 
     assert listed.held(account).factor == 1
     test_clock.set(START + HOUR)
     held = listed.held(account)
-    assert (held.factor, held.percent_off, held.coming) == (Decimal("0.875"), "12.5", None)
+    assert (held.factor, held.percent_off, held.coming, held.last) == (Decimal("0.875"), "12.5", [], None)
     assert _told(account) == [
         ("discount", {"before": {"percent_off": "0"}, "after": {"percent_off": "12.5",
                       "from_at": "2026-03-10T03:00:00+00:00"}, "why": "buys much"}),
@@ -146,17 +146,39 @@ def test_nothing_off_ends_a_discount(test_clock: BusinessClock) -> None:
     assert (listed.held(account).is_any, len(_rows(account))) == (False, 2)
 
 
-def test_a_second_before_the_hour_it_begins_a_second_later(test_clock: BusinessClock) -> None:
+def test_what_begins_within_a_minute_is_not_touched_any_more(test_clock: BusinessClock) -> None:
     account = open_purse()
-    test_clock.set(START + HOUR - dt.timedelta(seconds=1))
-    set_factor(account, Decimal("0.9"), "late", SELLER)
+    test_clock.set(START + dt.timedelta(minutes=58, seconds=59))
+    set_factor(account, Decimal("0.9"), "in time", SELLER)
     assert [at for at, _, _, _ in _rows(account)] == [START + HOUR]
-    test_clock.advance(seconds=1)
-    assert listed.held(account).factor == Decimal("0.9")
+    assert listed.held(account).can_be_withdrawn
+    test_clock.set(START + HOUR - dt.timedelta(seconds=1))
+    assert not listed.held(account).can_be_withdrawn
     with nothing_written():
         assert not withdraw(account, SELLER)
-    set_factor(account, Decimal("0.8"), "on the hour", SELLER)
+        assert not set_factor(account, Decimal("0.9"), "again", SELLER)
+    set_factor(account, Decimal("0.8"), "late", SELLER)
     assert [at for at, _, _, _ in _rows(account)] == [START + 2 * HOUR, START + HOUR]
+    held = listed.held(account)
+    assert (held.factor, [row.reason for row in held.coming]) == (1, ["in time", "late"])
+    assert held.can_be_withdrawn
+    assert _told(account)[-1][1]["before"] == {"percent_off": "10"}
+    assert withdraw(account, SELLER)
+    assert _told(account)[-1] == (
+        "discount_withdrawn", {"before": {"percent_off": "20"}, "after": {"percent_off": "10"}},
+    )  # fmt: skip
+    test_clock.advance(seconds=1)
+    assert [at for at, _, _, _ in _rows(account)] == [START + HOUR]
+    assert listed.held(account).factor == Decimal("0.9")
+
+
+@pytest.mark.parametrize(("minute", "second", "hours"), [(0, 0, 1), (58, 59, 1), (59, 0, 2), (59, 59, 2)])
+def test_the_hour_with_which_it_begins(test_clock: BusinessClock, minute: int, second: int, hours: int) -> None:
+    test_clock.set(START + dt.timedelta(minutes=minute, seconds=second))
+    account = open_purse()
+    set_factor(account, Decimal("0.9"), "buys much", SELLER)
+    assert [at for at, _, _, _ in _rows(account)] == [START + hours * HOUR]
+    assert listed.begins() == START + hours * HOUR
 
 
 @pytest.mark.parametrize(
@@ -263,7 +285,8 @@ def test_it_is_set_and_withdrawn_on_the_page(role: str) -> None:
     assert "It is so already." in text_of(seller.post(_address(buyer, "discount/"), SET, follow=True))
     again = text_of(seller.post(_address(buyer, "discount/"), {"act": "withdraw"}, follow=True))
     assert "What had not begun is withdrawn." in again and "Withdraw what has not begun" not in again
-    assert "It is so already." in text_of(seller.post(_address(buyer, "discount/"), {"act": "withdraw"}, follow=True))
+    nothing = text_of(seller.post(_address(buyer, "discount/"), {"act": "withdraw"}, follow=True))
+    assert "Nothing is set that could be withdrawn." in nothing
 
 
 def test_what_holds_is_said_with_its_history(test_clock: BusinessClock) -> None:

@@ -92,7 +92,7 @@ def discount(request: HttpRequest, number: int) -> HttpResponse:
     def act() -> str:
         if request.POST.get("act") == "withdraw":
             fresh = discounting.withdraw(number, seller(request))
-            return _("What had not begun is withdrawn.") if fresh else _("It is so already.")
+            return _("What had not begun is withdrawn.") if fresh else _("Nothing is set that could be withdrawn.")
         said = form.cleaned_data
         fresh = discounting.set_factor(number, discounting.factor_of(said["percent"]), said["reason"], seller(request))
         return _("The discount is set.") if fresh else _("It is so already.")
@@ -240,9 +240,16 @@ def _page(
 def _discount(of: int, tried: Decimal | None) -> dict[str, Any]:
     """What holds, what begins next, and what an hour costs by the one and by the other or by what is tried."""
     held = discounts.held(of)
-    then = tried if tried is not None else held.coming.factor if held.coming else held.factor
-    at = discounts.begins()
-    return {"held": held, "tried": tried, "then": then, "at": at, "hour": discounts.hour(of, held.factor, then)}
+    last = held.last if tried is None else None
+    then = last.factor if last else held.factor if tried is None else tried
+    return {
+        "held": held,
+        "tried": tried,
+        "then": then,
+        "then_at": last.from_at if last else discounts.begins(),
+        "begins_at": discounts.begins(),
+        "hour": discounts.hour(of, held.factor, then),
+    }
 
 
 def _lists(request: HttpRequest, of: int) -> dict[str, Shown[Any]]:

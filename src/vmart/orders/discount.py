@@ -1,9 +1,10 @@
-"""A discount of one customer, as the seller says it: so many percent off every list price, from the next full hour on.
+"""A discount of one customer, as the seller says it: so many percent off every list price, from a full hour on.
 
 What is kept is the part that the account pays (``customers.discounts``), under the account's lock: of two at once the
 last one holds, and both are told.
 """
 
+import datetime as dt
 import re
 from decimal import Decimal
 
@@ -37,37 +38,35 @@ def percent_off(factor: Decimal) -> str:
 def set_factor(account_id: int, factor: Decimal, reason: str, actor: Actor) -> bool:
     """From the next full hour on the account pays ``factor`` (0 to 1) of list prices, instead of what was set for it.
 
-    The factor that holds now withdraws what was set. False when nothing changes. The reason is shown to the customer.
+    What holds by then anyway withdraws what was set. False when nothing changes. The reason is shown to the customer.
     Raises InvalidValue, NotFound, NotPermitted.
     """
     check_reason(reason)
     discounts.check(factor)
     with locked(account_id):
         now, why = clock.now(), reason.strip()
-        held, coming = discounts.factor(account_id, now), discounts.to_come(account_id, now)
+        was, coming = _at_its_hour(account_id, now), discounts.replaceable(account_id, now)
         if coming and (coming.factor, coming.reason) == (factor, why):
             return False
-        if not discounts.keep(account_id, factor, why, actor.name, now):
-            return False
-        if factor == held:
-            assert coming is not None
-            return _withdrawn(account_id, coming.factor, held, actor, why)
-        begins = discounts.begins(now)
-        before = {"percent_off": percent_off(coming.factor if coming else held)}
-        after = {"percent_off": percent_off(factor), "from_at": begins.isoformat()}
-        return told(account_id, "discount", before, after, actor, why=why)
+        return discounts.keep(account_id, factor, why, actor.name, now) and _told(account_id, was, now, actor, why)
 
 
 def withdraw(account_id: int, actor: Actor) -> bool:
     """Let what was set for the next full hour never begin; False where nothing is. Raises NotFound, NotPermitted."""
     with locked(account_id):
         now = clock.now()
-        coming = discounts.withdraw(account_id, now)
-        if coming is None:
-            return False
-        return _withdrawn(account_id, coming.factor, discounts.factor(account_id, now), actor, "")
+        was = _at_its_hour(account_id, now)
+        return discounts.withdraw(account_id, now) and _told(account_id, was, now, actor)
 
 
-def _withdrawn(account_id: int, was: Decimal, holds: Decimal, actor: Actor, why: str) -> bool:
-    before, after = {"percent_off": percent_off(was)}, {"percent_off": percent_off(holds)}
-    return told(account_id, "discount_withdrawn", before, after, actor, **({"why": why} if why else {}))
+def _at_its_hour(account_id: int, now: dt.datetime) -> Decimal:
+    """What is paid when that begins which is set now."""
+    return discounts.by_hour(account_id)(discounts.begins(now))
+
+
+def _told(account_id: int, was: Decimal, now: dt.datetime, actor: Actor, why: str = "") -> bool:
+    before, after = {"percent_off": percent_off(was)}, {"percent_off": percent_off(_at_its_hour(account_id, now))}
+    more = {"why": why} if why else {}
+    if set_now := discounts.replaceable(account_id, now):
+        return told(account_id, "discount", before, after | {"from_at": set_now.from_at.isoformat()}, actor, **more)
+    return told(account_id, "discount_withdrawn", before, after, actor, **more)

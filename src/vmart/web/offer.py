@@ -429,13 +429,14 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if market.generation != here.generation:
         here = catalog.snapshot(at_least=market.generation)
         market = _market(typed, here)
-    book = books.current_book(here.generation)
+    book = books.own_book(account_id, here.generation)
     zone = zone_of(typed.values, here, market.zones).code
     own = chosen.own_in(here, account_id, zone) if account_id is not None else []
     choice = read(typed, here, book, market, own)
     if account_id is not None and choice.values["template"]:
         _begin_with(choice, account_id)
-    offer = Offer(here, book, market, choice, own, tray=tray.of(choice, here, book, market=market, own=own))
+    kept = tray.of(choice, here, book, market=market, own=own, account_id=account_id)
+    offer = Offer(here, book, market, choice, own, tray=kept)
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor
         offer.subnets = _subnets(account_id, choice)
@@ -445,7 +446,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if choice.errors:
         return offer
     try:
-        quoted = offered.price(choice.configuration, here)
+        quoted = offered.price(choice.configuration, here, account_id)
     except Refused as refused:
         offer.refuse(refused)
         return offer

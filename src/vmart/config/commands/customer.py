@@ -261,7 +261,7 @@ def _discounted(number: int) -> dict[str, Any]:
     from vmart.orders.discount import percent_off
 
     held = discounts.held(number)
-    coming = held.coming
+    coming = held.last
     hour = discounts.hour(number, held.factor, coming.factor if coming else held.factor)
     return {
         "percent_off_now": held.percent_off,
