@@ -379,6 +379,20 @@ def test_the_customer_reads_what_is_paid_and_who_set_it_only_as_the_seller(test_
     assert f"from: 2026-03-10 11:00:00 percent off list prices: 12.5 {seller.user.email}" in whole
 
 
+def test_the_list_of_customers_says_who_pays_less_now(test_clock: BusinessClock) -> None:
+    seller, account = operator(), open_purse("ada")
+    open_purse("bob")
+    set_factor(account, factor_of("12.5"), "buys much", SELLER)
+    assert "−12.5 %" not in text_of(seller.get("/seller/customers/"))
+    test_clock.advance(hours=1)
+    set_factor(account, Decimal(0), "a friend", SELLER)
+    assert text_of(seller.get("/seller/customers/")).count("May buy −12.5 %") == 1
+    lines = b"".join(seller.get("/seller/customers/?as=csv")).decode("utf-8-sig").splitlines()  # type: ignore[arg-type]
+    assert [(line.split(",")[1], line.split(",")[-1]) for line in lines[1:]] == [
+        ("bob@example.com", "0"), ("ada@example.com", "12.5"),
+    ]  # fmt: skip
+
+
 # -- the commands --------------------------------------------------------------------------------------
 
 

@@ -68,12 +68,13 @@ def customer_list(own_data_dir: Path | None, output: str, search: str, before: s
     """Customers, newest first, 50 at a time. Amounts in currency units."""
     set_up(places_of(own_data_dir))
     from vmart.listings import customers
+    from vmart.orders.discount import percent_off
 
     page = customers.page(search, before)
     show(
         [
             {"number": row.id, "email": row.email, "since": row.created_at, "machines": row.machines,
-             "balance": units(row.balance_minor), "frozen": row.frozen_reason}
+             "balance": units(row.balance_minor), "percent_off": percent_off(row.factor), "frozen": row.frozen_reason}
             for row in page.rows
         ],
         output,
