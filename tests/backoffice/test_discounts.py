@@ -279,7 +279,7 @@ def test_it_is_set_and_withdrawn_on_the_page(role: str) -> None:
     assert "This customer pays list prices." in page and "This customer has always paid list prices." in page
     done = text_of(seller.post(_address(buyer, "discount/"), SET, follow=True))
     assert "The discount is set." in done
-    assert "This customer pays list prices. From 2026-03-10 11:00:00 on it is 87.5 %." in done
+    assert "This customer pays list prices. From 2026-03-10 11:00:00 on, 87.5 % of them." in done
     row = f"2026-03-10 11:00:00 to come 12.5 % buys much 2026-03-10 10:00:00 {seller.user.email}"
     assert row in done
     assert "It is so already." in text_of(seller.post(_address(buyer, "discount/"), SET, follow=True))
@@ -296,7 +296,7 @@ def test_what_holds_is_said_with_its_history(test_clock: BusinessClock) -> None:
     set_factor(buyer.account_id, Decimal(0), "a friend", SELLER)
     answer = seller.get(_address(buyer))
     page = text_of(answer)
-    assert "This customer pays 90 % of list prices. From 2026-03-10 12:00:00 on it is 0 %." in page
+    assert "This customer pays 90 % of list prices. From 2026-03-10 12:00:00 on, 0 % of them." in page
     assert "&lt;b&gt;first&lt;/b&gt;" in answer.content.decode() and "<b>first" not in answer.content.decode()
 
 
