@@ -111,12 +111,11 @@ def test_the_same_again_changes_nothing(test_clock: BusinessClock, begun: bool) 
         assert not set_factor(other, Decimal(1), "as ever", SELLER)
 
 
-def test_another_reason_of_what_begins_next_is_kept() -> None:
+def test_another_reason_alone_changes_nothing() -> None:
     account = open_purse()
     set_factor(account, Decimal("0.9"), "buys much", SELLER)
-    assert set_factor(account, Decimal("0.9"), "by contract 7", SELLER)
-    assert [reason for _, _, reason, _ in _rows(account)] == ["by contract 7"]
-    assert [told["why"] for _, told in _told(account)] == ["buys much", "by contract 7"]
+    with nothing_written():
+        assert not set_factor(account, Decimal("0.9"), "by contract 7", SELLER)
 
 
 def test_what_has_not_begun_is_withdrawn_and_what_holds_goes_on(test_clock: BusinessClock) -> None:

@@ -97,8 +97,12 @@ def keep(account_id: int, wanted: Decimal, reason: str, by: str, at: dt.datetime
     if not Account.objects.filter(pk=account_id).exists():
         raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
     now = at or clock.now()
-    withdrawn, from_at = withdraw(account_id, now), begins(now)
+    from_at = begins(now)
     if by_hour(account_id)(from_at) == wanted:
-        return withdrawn
-    Discount.objects.create(account_id=account_id, from_at=from_at, factor=wanted, reason=reason, by=by, created_at=now)
+        return False
+    withdraw(account_id, now)
+    if by_hour(account_id)(from_at) != wanted:
+        Discount.objects.create(
+            account_id=account_id, from_at=from_at, factor=wanted, reason=reason, by=by, created_at=now
+        )
     return True

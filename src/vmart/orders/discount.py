@@ -38,16 +38,14 @@ def percent_off(factor: Decimal) -> str:
 def set_factor(account_id: int, factor: Decimal, reason: str, actor: Actor) -> bool:
     """From the next full hour on the account pays ``factor`` (0 to 1) of list prices, instead of what was set for it.
 
-    What holds by then anyway withdraws what was set. False when nothing changes. The reason is shown to the customer.
+    What holds by then anyway withdraws what was set. False when it is so by then already. The reason is shown to the customer.
     Raises InvalidValue, NotFound, NotPermitted.
     """
     check_reason(reason)
     discounts.check(factor)
     with locked(account_id):
         now, why = clock.now(), reason.strip()
-        was, coming = _at_its_hour(account_id, now), discounts.replaceable(account_id, now)
-        if coming and (coming.factor, coming.reason) == (factor, why):
-            return False
+        was = _at_its_hour(account_id, now)
         return discounts.keep(account_id, factor, why, actor.name, now) and _told(account_id, was, now, actor, why)
 
 

@@ -93,8 +93,9 @@ class RegionPrices:
 class RateRow:
     """What one unit costs an hour (traffic: a GiB) in one step of quantity and one tier of age.
 
-    ``rate`` is list price × region factor × tier factor, exact in 8 decimals; of a discounted book in 12. Steps are
-    progressive over (``step_from``, ``step_to``], tiers are [``tier_from_s``, ``tier_to_s``) of the tier clock; None is open.
+    ``rate`` is list price × region factor × tier factor, exact in 8 decimals (discounted: in 12). Steps are
+    progressive over (``step_from``, ``step_to``], tiers are [``tier_from_s``, ``tier_to_s``) of the tier clock; None is
+    open.
     """
 
     price_key: str

@@ -129,6 +129,11 @@ class Offer:
         return self.choice.errors
 
     @property
+    def off_percent(self) -> Decimal:
+        """What the account's discount takes off every list price; all prices here are after it."""
+        return (1 - self.book.factor) * 100
+
+    @property
     def lacks_minor(self) -> int:
         """What a top-up must bring, in an amount that every card provider takes; 0 where the balance is enough."""
         if self.quoted is None or self.available_minor is None:
