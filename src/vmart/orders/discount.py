@@ -38,8 +38,8 @@ def percent_off(factor: Decimal) -> str:
 def set_factor(account_id: int, factor: Decimal, reason: str, actor: Actor) -> bool:
     """From the next full hour on the account pays ``factor`` (0 to 1) of list prices, instead of what was set for it.
 
-    What holds by then anyway withdraws what was set. False when it is so by then already. The reason is shown to the customer.
-    Raises InvalidValue, NotFound, NotPermitted.
+    What holds by then anyway withdraws what was set. False when it is so by then already. The reason is shown to the
+    customer. Raises InvalidValue, NotFound, NotPermitted.
     """
     check_reason(reason)
     discounts.check(factor)
