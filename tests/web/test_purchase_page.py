@@ -57,6 +57,16 @@ def test_an_account_with_a_discount_sees_its_own_prices() -> None:
     assert 'id="discount"' not in stranger
 
 
+@pytest.mark.parametrize("charge", ["prepaid", "postpaid", "spot"])
+def test_who_pays_nothing_sees_a_price_of_nothing(charge: str) -> None:
+    visitor = customer()
+    pays(visitor.account_id, 0)
+    answer = visitor.get(f"/buy/?charge={charge}&type=S5.SMALL2", follow=True)
+    page = answer.content.decode()
+    assert (answer.status_code, '<dd id="discount">100 %</dd>' in page) == (200, True)
+    assert re.search(r'<dd id="due">¥0\.00</dd>', page)
+
+
 def test_one_form_buys_once_however_often_it_is_sent() -> None:
     visitor = customer()
     form = visitor.buy_form() | {"act": "buy"}
