@@ -5,6 +5,7 @@
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from tests.catalog.test_brand import picture
 from tests.support.actors import SELLER
+from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
 from tests.support.written import nothing_written
@@ -21,7 +23,8 @@ from vmart.catalog.models import Applied
 from vmart.config import business_time
 from vmart.config.cli import main
 from vmart.customers import notes
-from vmart.orders import refund
+from vmart.kernel import clock
+from vmart.orders import discount, refund
 from vmart.orders.models import Line
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -40,6 +43,9 @@ COMMANDS = {
     "order-show": ["order", "show", "{order}"],
     "shop-test-order": ["shop", "test-order"],
     "customer-notes": ["customer", "notes", "{customer}"],
+    "customer-discount": ["customer", "discount", "{customer}", "20", "--reason", "buys more"],
+    "customer-withdraw-discount": ["customer", "withdraw-discount", "{customer}"],
+    "customer-discounts": ["customer", "discounts", "{customer}"],
     "operator-list": ["operator", "list"],
     "operator-changes": ["operator", "changes"],
 }  # fmt: skip
@@ -68,6 +74,15 @@ def _refunded() -> int:
     return order
 
 
+def _discounted(account: int) -> None:
+    """A discount that holds, and another that is to come."""
+    business = clock.source()
+    assert isinstance(business, BusinessClock)
+    discount.set_factor(account, Decimal("0.9"), "buys much", SELLER)
+    business.advance(hours=1, minutes=30)
+    discount.set_factor(account, Decimal("0.875"), "buys 中文 books", SELLER)
+
+
 @pytest.mark.parametrize("way", ["table", "json", "yaml"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_printed_is_what_the_golden_file_has(
@@ -92,6 +107,8 @@ def test_what_is_printed_is_what_the_golden_file_has(
     notes.add(account, "Calls at noon.\nSpeaks 中文.", SELLER)
     if name == "catalog-withdraw":
         apply_text(re.sub(r"version: 1\n  effective_at: 2010", "version: 2\n  effective_at: 2030", dearer))
+    if "discount" in name:
+        _discounted(account)
     order = _refunded() if name.startswith("order") else 0
     places = {
         "order": order,

@@ -577,6 +577,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
         "seller_customer_money",
         {"act": "credit", "key": "a" * 32, "amount": "1", "purse": "cash", "reason": "a transfer"},
     ),
+    ("seller_customer_discount", "discount"): lambda sent: sent.of_customer(
+        "seller_customer_discount", {"act": "set", "percent": "12.5", "reason": "buys much"}
+    ),
     ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),
     ("seller_act_as", "behalf_begun"): lambda sent: sent.of_customer("seller_act_as", {"reason": "Ticket 7"}),

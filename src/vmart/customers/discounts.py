@@ -54,12 +54,38 @@ def of(account_id: int) -> list[Discount]:
     return list(Discount.objects.filter(account_id=account_id).order_by("-from_at"))
 
 
-def to_come(account_id: int) -> Discount | None:
-    """What is set for a full hour to come and does not hold yet."""
-    return Discount.objects.filter(account_id=account_id, from_at__gt=clock.now()).order_by("from_at").first()
+def begins(at: dt.datetime) -> dt.datetime:
+    """From when on holds what is set at ``at``: a full hour, ``_AHEAD`` away at least."""
+    return clock.hour_start(at + _AHEAD) + clock.HOUR
 
 
-def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
+def to_come(account_id: int, at: dt.datetime | None = None) -> Discount | None:
+    """What is set for a full hour to come and does not hold yet at ``at`` (business time; now)."""
+    return Discount.objects.filter(account_id=account_id, from_at__gt=at or clock.now()).order_by("from_at").first()
+
+
+def replaceable(account_id: int, at: dt.datetime) -> Discount | None:
+    """What ``keep`` and ``withdraw`` take back at ``at``: what begins no sooner than what is set then."""
+    return Discount.objects.filter(account_id=account_id, from_at__gte=begins(at)).first()
+
+
+def check(wanted: Decimal) -> None:
+    """Raise InvalidValue unless it is a part of list prices."""
+    if not (wanted.is_finite() and 0 <= wanted <= WHOLE and wanted == wanted.quantize(_LEAST)):
+        raise InvalidValue("A discount is a part of list prices from 0 to 1, to four places.", field="factor")
+
+
+def withdraw(account_id: int, at: dt.datetime) -> bool:
+    """Take back what is ``replaceable`` at ``at``; False where nothing is.
+
+    Belongs into the act, which holds the account's lock.
+    """
+    db.require_transaction()
+    withdrawn, _ = Discount.objects.filter(account_id=account_id, from_at__gte=begins(at)).delete()
+    return withdrawn > 0
+
+
+def keep(account_id: int, wanted: Decimal, reason: str, by: str, at: dt.datetime | None = None) -> bool:
     """From a full hour to come on the account pays ``wanted`` of list prices, and what was set for one is not.
 
     False where that changes nothing. Belongs into the act, which holds the account's lock.
@@ -67,17 +93,16 @@ def keep(account_id: int, wanted: Decimal, reason: str, by: str) -> bool:
     Raises InvalidValue, NotFound.
     """
     db.require_transaction()
-    if not (wanted.is_finite() and 0 <= wanted <= WHOLE and wanted == wanted.quantize(_LEAST)):
-        raise InvalidValue("A discount is a part of list prices from 0 to 1, to four places.", field="factor")
+    check(wanted)
     if not Account.objects.filter(pk=account_id).exists():
         raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
-    now = clock.now()
-    begins = clock.hour_start(now + _AHEAD) + clock.HOUR
-    if by_hour(account_id)(begins) == wanted:
+    now = at or clock.now()
+    from_at = begins(now)
+    if by_hour(account_id)(from_at) == wanted:
         return False
-    Discount.objects.filter(account_id=account_id, from_at__gte=begins).delete()
-    if by_hour(account_id)(begins) != wanted:
+    withdraw(account_id, now)
+    if by_hour(account_id)(from_at) != wanted:
         Discount.objects.create(
-            account_id=account_id, from_at=begins, factor=wanted, reason=reason, by=by, created_at=now
+            account_id=account_id, from_at=from_at, factor=wanted, reason=reason, by=by, created_at=now
         )
     return True

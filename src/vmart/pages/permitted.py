@@ -101,7 +101,7 @@ def _staff(opened: StaffPermission | None, sent: StaffPermission | None, names: 
 STAFF_NEEDS: dict[str, StaffNeeds] = {
     **_staff(_S.LOOK, None, "seller seller_deliveries seller_zone seller_checklist"),
     **_staff(_S.CUSTOMERS, None, "seller_customers seller_customer seller_orders seller_order"),
-    **_staff(None, _S.MONEY, "seller_customer_money seller_lost_refund seller_dismiss"),
+    **_staff(None, _S.MONEY, "seller_customer_money seller_customer_discount seller_lost_refund seller_dismiss"),
     **_staff(_S.MONEY, _S.MONEY, "seller_order_refund seller_order_void"),
     **_staff(None, _S.STANDING, "seller_customer_freeze seller_customer_quotas"),
     **_staff(_S.MEND, _S.MEND, "seller_redeliver"),

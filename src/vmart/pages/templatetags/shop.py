@@ -27,6 +27,7 @@ for _printed in (
     printed.memory,
     printed.size,
     printed.term,
+    printed.percent,
     printed.plain_number,
 ):
     register.filter(_printed.__name__, _printed)
