@@ -5,12 +5,13 @@ but for what is named here as a default.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from vmart.kernel.documents import wrong_part
 from vmart.kernel.money import exponent
 
 RATE_PLACES = 8
@@ -101,8 +102,7 @@ class BandwidthPrice(_Part):
     @field_validator("month", "hour")
     @classmethod
     def _steps_touch(cls, steps: tuple[PriceStep, ...]) -> tuple[PriceStep, ...]:
-        bounds = [(step.above, step.up_to) for step in steps]
-        _one_after_the_other(bounds, "Mbps")
+        _one_after_the_other([(step.above, step.up_to) for step in steps], "Mbps", ("above", "up_to"))
         return steps
 
 
@@ -182,25 +182,38 @@ class BookDocument(_Part):
     @classmethod
     def _tiers_touch(cls, tables: dict[str, tuple[AgeTier, ...]]) -> dict[str, tuple[AgeTier, ...]]:
         for name, tiers in tables.items():
-            try:
-                _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], "hours")
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+            _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], "hours", ("from_h", "to_h"), name)
         return tables
 
 
-def _one_after_the_other(bounds: Iterable[tuple[Decimal | int, Decimal | int | None]], unit: str) -> None:
-    """Ranges from 0 on that touch and end open. Raises ValueError that names the gap or the overlap."""
+def _one_after_the_other(
+    bounds: Sequence[tuple[Decimal | int, Decimal | int | None]], unit: str, names: tuple[str, str], *above: str
+) -> None:
+    """Ranges from 0 on that touch and end open. Raises at the row, below ``above``, that has the gap or the overlap."""
+    begins, ends = names
     end: Decimal | int | None = 0
-    for low, high in bounds:
+    for row, (low, high) in enumerate(bounds):
         if end is None:
-            raise ValueError(f"overlap: a range begins at {low} {unit} after one without end")
+            raise wrong_part(
+                (*above, row, begins), "overlap: a range begins at {low} {unit} after one without end",
+                low=str(low), unit=unit,
+            )  # fmt: skip
         if low > end:
-            raise ValueError(f"gap: nothing holds between {end} and {low} {unit}")
+            raise wrong_part(
+                (*above, row, begins), "gap: nothing holds between {end} and {low} {unit}",
+                end=str(end), low=str(low), unit=unit,
+            )  # fmt: skip
         if low < end:
-            raise ValueError(f"overlap: two ranges hold between {low} and {end} {unit}")
+            raise wrong_part(
+                (*above, row, begins), "overlap: two ranges hold between {low} and {end} {unit}",
+                low=str(low), end=str(end), unit=unit,
+            )  # fmt: skip
         if high is not None and high <= low:
-            raise ValueError(f"a range ends at {high} {unit}, not after its begin {low}")
+            raise wrong_part(
+                (*above, row, ends), "a range ends at {high} {unit}, not after its begin {low}",
+                high=str(high), unit=unit, low=str(low),
+            )  # fmt: skip
         end = high
     if end is not None:
-        raise ValueError(f"gap: nothing holds from {end} {unit} on")
+        last = (len(bounds) - 1, ends) if bounds else ()
+        raise wrong_part((*above, *last), "gap: nothing holds from {end} {unit} on", end=str(end), unit=unit)
