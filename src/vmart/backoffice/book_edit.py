@@ -73,7 +73,7 @@ def change(section: Mapping[str, Any], wanted: Named, act: str, fields: Mapping[
     verb, _, name = act.partition(":")
     done: Callable[[], str] | None = {
         "add": lambda: _add(wanted, name), "take": lambda: _take(wanted, name), "drop": lambda: _drop(wanted, name),
-        "new": lambda: _new(wanted, name, fields), "own": lambda: _own(section, wanted, name, fields),
+        "new": lambda: _new(wanted, name, fields), "own": lambda: own(section, wanted, name, fields.get(f"own.{name}", "")),
     }.get(verb)  # fmt: skip
     return done() if done else ""
 
@@ -152,9 +152,11 @@ def _is_a_name(name: str) -> bool:
         return False
 
 
-def _own(section: Mapping[str, Any], wanted: Named, region: str, fields: Mapping[str, str]) -> str:
-    """A price of the region's own, which begins as what the shop's is there."""
-    thing, at = fields.get(f"own.{region}", ""), f"regions.{region}."
+def own(section: Mapping[str, Any], wanted: Named, region: str, thing: str) -> str:
+    """A price of the region's own, which begins as what the shop's is there. Returns its first field, "" where the
+    region has one, or can have none.
+    """
+    at = f"regions.{region}."
     if region not in section["regions"] or thing not in book_names.things(section):
         return ""
     names = book_names.fields_of(thing)

@@ -1,8 +1,8 @@
 """A price book as names and values: what a page shows in fields, a command lists and sets, and a preview compares.
 
-A name is a path in the file's section ``price_book``: ``instance_types.S5.SMALL1.hour``. Its value is a text, or rows of
-texts where it is a table: steps of bandwidth, tiers of age, discounts of terms. What is right is the document's to say
-(``pricing.book_document``); here only numbers are told from other text.
+A name is a path in the file's section ``price_book``: ``instance_types.S5.SMALL1.hour``. Its value is a text, or rows
+of texts where it is a table: steps of bandwidth, tiers of age, discounts of terms. What is right is the document's to
+say (``pricing.book_document``); here only numbers are told from other text.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The form of a price book: prices that stand alone, steps, terms, tiers of age and regions, and from when they hold."""
+"""The form of a price book: prices that stand alone, steps, terms, tiers of age, regions, and from when they hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from vmart.backoffice import book_edit, book_names
+from vmart.backoffice import book_edit, book_names, book_texts
 from vmart.backoffice.book_names import COVERED, COVERS, TERMS_AT, TIERS_AT, Named, Value
 from vmart.catalog import shop
 from vmart.kernel.errors import Refused
@@ -16,7 +16,7 @@ from vmart.pages import wording
 from vmart.pages.forms import ActForm, text
 
 _PER = {"month": gettext_lazy("month"), "hour": gettext_lazy("hour"), "spot": gettext_lazy("hour as spot"),
-        "terms": gettext_lazy("terms"), "tiers": gettext_lazy("tiers")}  # fmt: skip
+        "terms": gettext_lazy("term discounts"), "tiers": gettext_lazy("tiers of age")}  # fmt: skip
 _ALONE = {
     "traffic_gib": gettext_lazy("Traffic, a GiB"),
     "idle_address": gettext_lazy("Public address without a machine, an hour"),
@@ -38,7 +38,7 @@ _SECTION = "price_book."
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of fields with their heads. ``here`` keeps a table that has no row, and says what is wrong with all of it."""
+    """Rows of fields with their heads. ``here`` keeps a table without rows, and says what is wrong with all of it."""
 
     name: str
     title: str
@@ -66,8 +66,8 @@ class Prices(ActForm):
                 self._put_choice(f"instance_types.{code}.{kind}", at)
         for part in COVERED:
             self.fields[f"{COVERS}.{part}"] = forms.BooleanField(label=_COVERED[part], required=False)
-        for kind in _NEW:
-            self.fields[f"new_{kind}"] = text(_NEW[kind], required=False, maxlength=40, spellcheck="false")
+        for kind, label in _NEW.items():
+            self.fields[f"new_{kind}"] = text(label, required=False, maxlength=40, spellcheck="false")
         for region in section["regions"]:
             self._put_own(region)
         self.fields["begins"] = forms.CharField(
@@ -165,14 +165,15 @@ class Prices(ActForm):
         own = {code: f"own.{code}" for code in self.section["regions"]}
         known = shop.snapshot().regions
         return [
-            {"code": code, "name": known.get(code), "factor": self[f"regions.{code}.factor"], "rows": self.rows(f"regions.{code}."),
-             "tables": self._tables(f"regions.{code}.bandwidth."), "bandwidth": f"regions.{code}.bandwidth",
+            {"code": code, "name": known.get(code), "factor": self[f"regions.{code}.factor"],
+             "rows": self.rows(f"regions.{code}."), "tables": self._tables(f"regions.{code}.bandwidth."),
+             "bandwidth": f"regions.{code}.bandwidth",
              "own": self[field] if field in self.fields else None}
             for code, field in own.items() if f"regions.{code}.factor" in self.fields
         ]  # fmt: skip
 
     def opened(self) -> dict[str, bool]:
-        """Which parts are unfolded: where something is typed otherwise than the file has it, or goes on, or is wrong."""
+        """Which parts are unfolded: where something is not as the file has it, goes on, or is wrong."""
         held = book_names.named(self.section)
         names = {name for name in held | self.wanted if held.get(name) != self.wanted.get(name)}
         names |= {self.focus.removeprefix(book_edit.HERE), *(name.removeprefix(book_edit.HERE) for name in self.errors)}
@@ -180,6 +181,14 @@ class Prices(ActForm):
         for kind in ("terms", "tiers"):
             opened[kind] |= any(name.startswith("instance_types.") and name.endswith(f".{kind}") for name in names)
         return opened
+
+    def held(self) -> dict[str, list[tuple[str, str]]]:
+        """What the parts that are folded have in them, in a line a table."""
+        return {
+            part: [(_title(name), book_texts.shown(value).replace("-", "–")) for name, value in self.wanted.items()
+                   if isinstance(value, tuple) and name.startswith(at[0])]
+            for part, at in _PARTS.items()
+        }  # fmt: skip
 
     def _tables(self, at: str) -> list[Table]:
         return [self._table(name, value) for name, value in self.wanted.items()
@@ -202,6 +211,8 @@ class Prices(ActForm):
     def refuse(self, refused: Refused) -> None:
         name = self._at_fault((refused.field or "").removeprefix(_SECTION))
         self.add_error(name, wording.sentence(refused))
+        if name and not name.startswith(book_edit.HERE):
+            self.fields[name].widget.attrs["autofocus"] = True
 
     def _at_fault(self, path: str) -> str | None:
         """The field of a path of the file, or the nearest around it."""
@@ -231,7 +242,7 @@ class Prices(ActForm):
         return book_edit.HERE + table
 
 
-_NEW = {"terms": gettext_lazy("Name of a further table of terms"),
+_NEW = {"terms": gettext_lazy("Name of a further table of discounts"),
         "tiers": gettext_lazy("Name of a further table of tiers")}  # fmt: skip
 
 
@@ -254,7 +265,7 @@ def _title(name: str) -> str:
         known = next((code for code in shop.snapshot().regions if name.startswith(f"regions.{code}.")), "")
         inner = name.removeprefix("regions.").removeprefix(f"{known}.") if known else name.rpartition(".")[2]
         return f"{known}: {_('Factor') if inner == 'factor' else _title(inner)}"
-    for at, title in ((TERMS_AT, _("Terms")), (TIERS_AT, _("Tiers"))):
+    for at, title in ((TERMS_AT, _("Term discounts")), (TIERS_AT, _("Tiers"))):
         if name.startswith(at):
             table = name.removeprefix(at)
             return _("Shop-wide") if name == f"{TERMS_AT}default" else f"{title} {table}"

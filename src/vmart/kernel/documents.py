@@ -43,7 +43,7 @@ def problem_at(path: str, template: str, **params: str) -> Problem:
 
 def wrong_part(place: tuple[str | int, ...], template: str, **params: str) -> ValidationError:
     """What a validator raises of one part of its value; ``check`` names the part."""
-    kind = PydanticCustomError("value_error", template, {**params, _TEMPLATE: template})  # type: ignore[arg-type]
+    kind = PydanticCustomError("value_error", template, {**params, _TEMPLATE: template})
     return ValidationError.from_exception_data("part", [InitErrorDetails(type=kind, loc=place, input=None)])
 
 
