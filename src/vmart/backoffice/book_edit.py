@@ -40,7 +40,7 @@ def typed(section: Mapping[str, Any], fields: Mapping[str, str]) -> Named:
     wanted: Named = {}
     held = book_names.named(section)
     for name in book_names.scalars(section):
-        said = fields.get(name, held.get(name))
+        said = fields.get(name, _still(held.get(name), name, fields))
         if isinstance(said, str) and (said.strip() or not name.endswith(_OPTIONAL)):
             wanted[name] = said
     for region in section["regions"]:
@@ -54,6 +54,12 @@ def typed(section: Mapping[str, Any], fields: Mapping[str, str]) -> Named:
         if columns:
             wanted[name] = tuple(_typed_rows(name, columns, fields))
     return wanted
+
+
+def _still(value: book_names.Value | None, name: str, fields: Mapping[str, str]) -> book_names.Value | None:
+    """What no field says: as it is, but for the name of a table that is gone."""
+    at = TERMS_AT if name.endswith(".terms") else TIERS_AT
+    return value if not name.endswith(_OPTIONAL) or f"{HERE}{at}{value}" in fields else None
 
 
 def _typed_rows(name: str, columns: tuple[str, ...], fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -71,9 +77,10 @@ def change(section: Mapping[str, Any], wanted: Named, act: str, fields: Mapping[
     Raises InvalidValue where a new table cannot have its name.
     """
     verb, _, name = act.partition(":")
+    thing = fields.get(f"own.{name}", "")
     done: Callable[[], str] | None = {
         "add": lambda: _add(wanted, name), "take": lambda: _take(wanted, name), "drop": lambda: _drop(wanted, name),
-        "new": lambda: _new(wanted, name, fields), "own": lambda: own(section, wanted, name, fields.get(f"own.{name}", "")),
+        "new": lambda: _new(wanted, name, fields), "own": lambda: own(section, wanted, name, thing),
     }.get(verb)  # fmt: skip
     return done() if done else ""
 

@@ -103,6 +103,8 @@ class Prices(ActForm):
         for place in ("", *(one for one in regions if f"{one}{kind}.month" in self.wanted)):
             value = str(self.wanted.get(place + name, ""))
             choices = [("", none), *((one, one) for one in dict.fromkeys([*tables, *filter(None, [value])]))]
+            if len(choices) == 1:
+                continue
             self.fields[place + name] = forms.CharField(
                 label=_title(place + name), required=False, widget=forms.Select(choices=choices)
             )
@@ -131,7 +133,8 @@ class Prices(ActForm):
             row = rows.setdefault(thing, {"title": _thing(thing), "fields": [], "name": at + thing, "choices": []})
             row["fields"].append((_PER.get(per, ""), self[name]))
             if per == "month" and thing.startswith("instance_types."):
-                row["choices"] = [(_PER[kind], self[f"{at}{thing}.{kind}"]) for kind in ("terms", "tiers")]
+                names = {kind: f"{at}{thing}.{kind}" for kind in ("terms", "tiers")}
+                row["choices"] = [(_PER[kind], self[one]) for kind, one in names.items() if one in self.fields]
         return list(rows.values())
 
     def steps(self) -> list[Table]:
@@ -147,7 +150,8 @@ class Prices(ActForm):
         return [self[f"{COVERS}.{part}"] for part in COVERED]
 
     def of_types(self, kind: str) -> list[tuple[str, forms.BoundField]]:
-        return [(code, self[f"instance_types.{code}.{kind}"]) for code in self.section["instance_types"]]
+        names = {code: f"instance_types.{code}.{kind}" for code in self.section["instance_types"]}
+        return [(code, self[name]) for code, name in names.items() if name in self.fields]
 
     def terms_of_types(self) -> list[tuple[str, forms.BoundField]]:
         return self.of_types("terms")
