@@ -20,6 +20,7 @@ _OWNERS = """
 DROP TABLE IF EXISTS bench_thing;
 CREATE TABLE bench_thing AS
 SELECT %(first)s + n AS id, account_id, row_number() OVER (PARTITION BY account_id ORDER BY n) - 1 AS nth,
+       greatest(count(*) OVER (PARTITION BY account_id) / 10, 1) AS tenth,
        lpad(to_hex((n * 2654435761) %% 4294967296), 8, '0') AS code, %(start)s::timestamptz + n * interval '2 s' AS at
 FROM (SELECT n, CASE WHEN n %% (%(things)s / %(large)s) = 0 THEN %(large_id)s
                      WHEN n %% (%(things)s / %(small)s) = 1 THEN %(small_id)s
@@ -37,7 +38,7 @@ _DISKS = """
 INSERT INTO storage_disk (id, public_id, account_id, own_zone_id, own_created_at, usage, disk_type,
   size_gib, position, delete_with_instance, name, state)
 SELECT id, 'disk-' || code, account_id, 'ap-guangzhou-4', at, 'DATA_DISK', 'CLOUD_SSD', 20, 0, false,
-       CASE WHEN nth %% 100 = 3 THEN 'few' ELSE 'disk-' || nth END,
+       CASE WHEN nth %% tenth = 3 THEN 'few' ELSE 'disk-' || nth END,
        CASE WHEN nth %% 10 = 7 THEN 'TORECYCLE' ELSE 'UNATTACHED' END FROM bench_thing ORDER BY id;
 """
 _ADDRESSES = """
@@ -45,7 +46,7 @@ INSERT INTO network_eip (id, public_id, account_id, zone_id, created_at, ip, nam
   bandwidth_mbps, state, latest_operation, latest_operation_state, latest_operation_request_id,
   latest_operation_error_code, latest_operation_error, task)
 SELECT id, 'eip-' || code, account_id, 'ap-guangzhou-4', at, inet '100.64.0.0' + (id - %(first)s),
-       CASE WHEN nth %% 100 = 3 THEN 'few' ELSE 'address-' || nth END, 'TRAFFIC_POSTPAID_BY_HOUR', 5,
+       CASE WHEN nth %% tenth = 3 THEN 'few' ELSE 'address-' || nth END, 'TRAFFIC_POSTPAID_BY_HOUR', 5,
        CASE WHEN nth %% 10 = 7 THEN 'OFFLINING' ELSE 'UNBIND' END,
        'AllocateAddresses', 'SUCCESS', '', '', '', id FROM bench_thing ORDER BY id;
 INSERT INTO network_public_address (zone_id, ip, instance_id, account_id, withdrawn)
@@ -59,7 +60,7 @@ INSERT INTO storage_snapshot (id, public_id, account_id, zone_id, created_at, di
   own_image, name, state, latest_operation, latest_operation_state, latest_operation_request_id,
   latest_operation_error_code, latest_operation_error)
 SELECT t.id, 'snap-' || code, t.account_id, 'ap-guangzhou-4', at, d.id, 'DATA_DISK', 20, '', '',
-       CASE WHEN nth %% 100 = 3 THEN 'few' ELSE 'snapshot-' || nth END,
+       CASE WHEN nth %% tenth = 3 THEN 'few' ELSE 'snapshot-' || nth END,
        CASE WHEN nth %% 10 = 7 THEN 'ROLLBACKING' ELSE 'NORMAL' END, 'CreateSnapshot', 'SUCCESS', '', '', ''
 FROM bench_thing t JOIN storage_disk d ON d.id = t.id - 20000000 ORDER BY t.id;
 """
@@ -108,7 +109,7 @@ class Question:
 def questions(kind: Kind, account: Account, ids: list[str]) -> list[Question]:
     """What is asked of an account, and the answers, by how the things were put in."""
     count = account.machines
-    few, rare = len(range(3, count, 100)), len(range(7, count, 10))
+    few, rare = len(range(3, count, count // 10)), len(range(7, count, 10))
     pages = {"first": 0, "middle": count // 2, "last": count - PAGE}
     return [
         *(Question(f"all, {name}", {"Limit": PAGE, "Offset": offset}, count) for name, offset in pages.items()),

@@ -86,9 +86,13 @@ _OWN, _WITH_MACHINE, _KNOWN = (
     source.replace("{columns}", _COLUMNS).replace("{state}", state).replace("{told}", _TOLD)
     for source, state in ((_OWN, _OF_ITS_OWN), (_WITH_MACHINE, _OF_MACHINE), (_KNOWN, _STATE))
 )
-# Each in the order of the list, by indexes: PostgreSQL merges them, and reads no further than the page.
-_LISTED = f"""FROM (({_OWN} ORDER BY d.own_created_at DESC, d.id DESC) UNION ALL
-({_WITH_MACHINE} AND i.state <> 'LAUNCH_FAILED' ORDER BY i.created_at DESC, d.id DESC)) AS d WHERE true"""
+# Each in the order of the list, by indexes: PostgreSQL merges them, and reads no further than the page. The same from
+# the other end, for what is walked to from there.
+_LISTED, _LISTED_OLDEST = (
+    f"""FROM (({_OWN} ORDER BY d.own_created_at {way}, d.id {way}) UNION ALL
+({_WITH_MACHINE} AND i.state <> 'LAUNCH_FAILED' ORDER BY i.created_at {way}, d.id {way})) AS d WHERE true"""
+    for way in ("DESC", "ASC")
+)
 _BY_ID = f"FROM ({_KNOWN}) AS d WHERE true"
 _SNAPSHOTS = """
   (SELECT coalesce((capabilities->>'snapshots')::boolean, false) FROM catalog_zone WHERE code = d.zone)
@@ -127,8 +131,9 @@ def page(
     Disks of machines that were erased, or never delivered, are there only where they are asked for by id: a client
     may look at what it knew, and a list is of what there is.
     """
-    source = _LISTED if wanted.public_ids is None else _BY_ID
-    matching = Matching.of(account_id, source, _CONDITIONS, wanted)
+    ways = (_LISTED, _LISTED_OLDEST) if wanted.public_ids is None else (_BY_ID, _BY_ID)
+    ways = ways if order[1] == "DESC" else ways[::-1]
+    matching = Matching.of(account_id, ways[0], _CONDITIONS, wanted, reverse=ways[1])
     total, rows = from_nearer_end(_VIEW, *_ORDERS[order], matching, offset=offset, limit=limit)
     return total, [_listed(row) for row in rows]
 

@@ -69,19 +69,30 @@ def key_read(before: str, by: Placing | None) -> tuple[int | None, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What is wanted of an account's things: SQL from FROM on, and the values that it names."""
+    """What is wanted of an account's things: SQL from FROM on, and the values that it names.
+
+    ``reverse`` is the same SQL as it is read from the list's other end, where that is said in it.
+    """
 
     sql: str
     values: Mapping[str, Any]
+    reverse: str = ""
 
     @classmethod
-    def of(cls, account_id: int, source: str, conditions: Mapping[str, str], wanted: Any) -> "Matching":
-        """``wanted`` is a dataclass: each member that is not None adds its condition to ``source``."""
+    def of(
+        cls, account_id: int, source: str, conditions: Mapping[str, str], wanted: Any, reverse: str = ""
+    ) -> "Matching":
+        """``wanted`` is a dataclass: each member that is not None adds its condition to ``source``, and ``reverse``."""
         given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
         given = {name: list(value) if _several(value) else value for name, value in given.items() if value is not None}
         said = {name: _said(conditions[name], name, value) for name, value in given.items()}
-        sql = " AND ".join([source, *(condition for condition, _ in said.values())])
-        return cls(sql, {"account": account_id, **{name: value for name, (_, value) in said.items()}})
+        narrowed = "".join(f" AND {condition}" for condition, _ in said.values())
+        values = {"account": account_id, **{name: value for name, (_, value) in said.items()}}
+        return cls(source + narrowed, values, (reverse or source) + narrowed)
+
+    def from_other_end(self) -> "Matching":
+        """The same, read from there."""
+        return Matching(self.reverse or self.sql, self.values, self.sql)
 
     def count(self) -> int:
         """How many there are."""
@@ -112,7 +123,7 @@ def from_nearer_end(
     ``order`` and ``reverse`` are what an index gives from either end. In the query's ``{page}`` stands what takes the
     page out of it, in its ``{order}`` the order of the rows that are left.
     """
-    total = matching.count()
+    source, total = matching, matching.count()
     left = min(limit, total - offset)
     if left <= 0:
         return total, []
@@ -122,8 +133,8 @@ def from_nearer_end(
     elif offset <= behind:
         page = f"{order} OFFSET {offset} LIMIT {left}"
     else:
-        page = f"{reverse} OFFSET {behind} LIMIT {left}"
-    rows = matching.rows(query, page=page, order=order)[:limit]
+        source, page = matching.from_other_end(), f"{reverse} OFFSET {behind} LIMIT {left}"
+    rows = source.rows(query, page=page, order=order)[:limit]
     return max(total, offset + len(rows)), rows  # what came between the two statements is counted too
 
 

@@ -261,6 +261,11 @@ class Eip(Sold):
                 condition=~Q(state="GONE"),
                 name="network_eip_in_order",
             ),
+            models.Index(
+                fields=["account_id", "name", "created_at", "id"],
+                condition=~Q(state="GONE"),
+                name="network_eip_by_name",
+            ),
             models.Index(fields=["account_id", "task"], name="network_eip_task"),
             models.Index(fields=["zone"], condition=Q(state="BIND"), name="network_eip_counted"),
             models.Index(fields=["package"], condition=Q(package__isnull=False), name="network_eip_of_package"),

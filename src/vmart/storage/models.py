@@ -101,6 +101,11 @@ class Disk(Agreed):
                 condition=~Q(state__in=["", "GONE"]),
                 name="storage_disk_own",
             ),
+            models.Index(
+                fields=["account_id", "name", "own_created_at", "id"],
+                condition=~Q(state__in=["", "GONE"]),
+                name="storage_disk_own_by_name",
+            ),
             models.Index(fields=["snapshot_id"], condition=~Q(snapshot_id=""), name="storage_disk_of_snapshot"),
         ]
 
@@ -152,6 +157,11 @@ class Snapshot(Sold):
                 include=["zone", "state", "name", "usage", "disk", "size_gib"],
                 condition=~Q(state="GONE"),
                 name="storage_snapshot_in_order",
+            ),
+            models.Index(
+                fields=["account_id", "name", "created_at", "id"],
+                condition=~Q(state="GONE"),
+                name="storage_snapshot_by_name",
             ),
             models.Index(fields=["disk"], condition=~Q(state="GONE"), name="storage_snapshot_of_disk"),
         ]
