@@ -256,7 +256,7 @@ class TestEditing:
         editor = Editor().say({"begins": BEGINS})
         said = editor.fields | rows(MONTH, "0 2 20", "3 5 25") | {"act": "preview"}
         answer = editor.seller.post(PRICES, said, headers={"accept-language": "zh-CN"})
-        assert (answer.status_code, "有缺口：2 与 3 之间没有任何区间" in text_of(answer)) == (422, True)
+        assert (answer.status_code, "有缺口：2 与 3 Mbps之间没有任何区间" in text_of(answer)) == (422, True)
 
     def test_the_second_region_has_another_factor_and_prices_of_its_own(self) -> None:
         there = {"region": "ap-shanghai", "zone": "ap-shanghai-2"}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
+from django.utils.translation import gettext_noop
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vmart.kernel.documents import wrong_part
@@ -17,6 +18,7 @@ from vmart.kernel.money import exponent
 RATE_PLACES = 8
 FACTOR_PLACES = 4
 _GIB_MAX = 1_000_000
+_HOURS = gettext_noop("hours")
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
 PositivePrice = Annotated[Decimal, Field(gt=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
@@ -182,7 +184,7 @@ class BookDocument(_Part):
     @classmethod
     def _tiers_touch(cls, tables: dict[str, tuple[AgeTier, ...]]) -> dict[str, tuple[AgeTier, ...]]:
         for name, tiers in tables.items():
-            _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], "hours", ("from_h", "to_h"), name)
+            _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], _HOURS, ("from_h", "to_h"), name)
         return tables
 
 
@@ -195,25 +197,25 @@ def _one_after_the_other(
     for row, (low, high) in enumerate(bounds):
         if end is None:
             raise wrong_part(
-                (*above, row, begins), "overlap: a range begins at {low} {unit} after one without end",
-                low=str(low), unit=unit,
+                (*above, row, begins), "overlap: a range begins at {low} {why} after one without end",
+                low=str(low), why=unit,
             )  # fmt: skip
         if low > end:
             raise wrong_part(
-                (*above, row, begins), "gap: nothing holds between {end} and {low} {unit}",
-                end=str(end), low=str(low), unit=unit,
+                (*above, row, begins), "gap: nothing holds between {end} and {low} {why}",
+                end=str(end), low=str(low), why=unit,
             )  # fmt: skip
         if low < end:
             raise wrong_part(
-                (*above, row, begins), "overlap: two ranges hold between {low} and {end} {unit}",
-                low=str(low), end=str(end), unit=unit,
+                (*above, row, begins), "overlap: two ranges hold between {low} and {end} {why}",
+                low=str(low), end=str(end), why=unit,
             )  # fmt: skip
         if high is not None and high <= low:
             raise wrong_part(
-                (*above, row, ends), "a range ends at {high} {unit}, not after its begin {low}",
-                high=str(high), unit=unit, low=str(low),
+                (*above, row, ends), "a range ends at {high} {why}, not after its begin {low}",
+                high=str(high), why=unit, low=str(low),
             )  # fmt: skip
         end = high
     if end is not None:
         last = (len(bounds) - 1, ends) if bounds else ()
-        raise wrong_part((*above, *last), "gap: nothing holds from {end} {unit} on", end=str(end), unit=unit)
+        raise wrong_part((*above, *last), "gap: nothing holds from {end} {why} on", end=str(end), why=unit)
