@@ -2,6 +2,7 @@
 
 import html
 import re
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.written import nothing_written
 from tests.web.visiting import PASSWORD, Form, Visitor, customer, open_business, operator, text_of, work
-from vmart.backoffice import prices
+from vmart.backoffice import book_names, prices
 from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text, last_applied
 from vmart.backoffice.first_run import answers, trial
 from vmart.catalog import logo
@@ -389,8 +390,8 @@ def test_a_refused_test_order_can_be_placed_at_another_price(shop: Databases, te
     assert (Order.objects.count(), ByHand.objects.count()) == (0, 1)
     for host, vcpu in room.items():
         Host.objects.filter(id=host).update(vcpu_capacity=vcpu)
-    document = read_yaml(DEMO_CATALOG.read_text())
-    typed = {name: str(10 * old) for name, (path, old) in prices.priced(document).items() if name.endswith(".hour")}
+    held = book_names.named(prices.section()).items()
+    typed = {name: str(10 * Decimal(old)) for name, old in held if name.endswith(".hour") and isinstance(old, str)}
     last = last_applied()
     found = prices.preview(typed, "2026-03-11T00:00", last.id)
     prices.publish(found, based_on=last.id, by=actors.SELLER)

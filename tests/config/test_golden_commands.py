@@ -29,6 +29,7 @@ from vmart.orders.models import Line
 
 GOLDEN = Path(__file__).with_name("golden")
 HOST = ["--month", "700", "--vcpu", "32", "--memory-gib", "128", "--disk-gib", "2000", "--line-month", "210"]
+CHANGE = ["catalog", "price", "change", "--yes"]
 COMMANDS = {
     "today": ["today"],
     "shop-show": ["shop", "show"],
@@ -37,6 +38,14 @@ COMMANDS = {
     "catalog-history": ["catalog", "history"],
     "catalog-preview": ["catalog", "preview", "{dearer}"],
     "catalog-calculate": ["catalog", "calculate", *HOST, "--line-mbps", "500"],
+    "catalog-price-list": ["catalog", "price", "list"],
+    "catalog-price-change": ["catalog", "price", "change", "--dry-run", "--from", "2026-04-01T00:00",
+                             "instance_types.S5.MEDIUM4.hour=0.50", "instance_types.S5.MEDIUM4.tiers=S1",
+                             "term_discounts.tables.default.12=0.80", "term_discounts.covers=cpu, disk",
+                             "bandwidth.hour=0-5: 0.063, 5-100: 0.25, 100-: 0.30",
+                             "age_tiers.S1=0-96: 1, 96-: 0.50", "regions.ap-shanghai.factor=1.20",
+                             "regions.ap-shanghai.traffic_gib=0.90", "regions.ap-shanghai.disks.CLOUD_SSD.month=0.90",
+                             "--remove", "term_discounts.tables.S5.60"],
     "catalog-withdraw": ["catalog", "withdraw", "2"],
     "placement-hosts": ["placement", "hosts", "--zone", "ap-guangzhou-4"],
     "order-list": ["order", "list", "--search", "second", "--state", "delivered"],
@@ -138,6 +147,26 @@ def test_what_is_printed_is_what_the_golden_file_has(
         (["shop", "set", "--logo", __file__], "This is no picture in PNG or WebP."),
         (["catalog", "sold-out", "S9", "ap-guangzhou-3"], "S9 is not sold in ap-guangzhou-3."),
         (["catalog", "preview", __file__], "line 1, column 3: expected"),
+        ([*CHANGE, "bandwidth.day=1"], "bandwidth.day is no name in the price book: vmart catalog price list shows"),
+        ([*CHANGE, "--remove", "traffic"], "traffic is no name in the price book"),
+        ([*CHANGE, "traffic_gib"], "traffic_gib is not right: NAME=VALUE is expected."),
+        ([*CHANGE, "traffic_gib=x"], "traffic_gib: x is not right: a number with at most 8 decimals is expected."),
+        ([*CHANGE, "--remove", "traffic_gib"], "price_book.traffic_gib: is missing"),
+        (
+            [*CHANGE, "bandwidth.hour=0-5: 1, 6-: 2"],
+            "bandwidth.hour.1.above: gap: nothing holds between 5 and 6",
+        ),
+        ([*CHANGE, "bandwidth.hour="], "price_book.bandwidth.hour: gap: nothing holds from 0 Mbps on"),
+        ([*CHANGE, "bandwidth.hour=5"], "bandwidth.hour.0.price: (empty) is not right"),
+        ([*CHANGE, "age_tiers.S1=0-96: 1"], "price_book.age_tiers.S1.0.to_h: gap: nothing holds from 96 hours on"),
+        ([*CHANGE, "term_discounts.tables.default.12=1.2"], "less than or equal to 1, not 1.2"),
+        ([*CHANGE, "term_discounts.tables.default.61=0.5"], "less than or equal to 60, not 61"),
+        ([*CHANGE, "term_discounts.tables.default=6: 0.9, 6: 0.8"], "6 months stand here twice."),
+        ([*CHANGE, "--remove", "term_discounts.tables.S5"], "instance_types.S5.SMALL1.terms: S5 is not known to term"),
+        ([*CHANGE, "--remove", "regions.ap-shanghai.factor"], "regions.ap-shanghai.factor: (empty) is not right"),
+        ([*CHANGE, "regions.ap-shanghai.factor=1.00001"], "no more than 4 decimal places"),
+        ([*CHANGE, "traffic_gib=0.90", "--from", "2026-01-01T00:00"], "Prices begin at an instant to come"),
+        ([*CHANGE, "traffic_gib=0.80"], "No price is another than it was."),
         (["catalog", "calculate", *HOST, "--margin-percent", "100"], "100 is not right: a whole number from 0 to 95"),
     ],
 )

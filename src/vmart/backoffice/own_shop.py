@@ -6,7 +6,7 @@ from typing import Any
 from vmart.backoffice import apply_catalog, catalog_text, opening
 from vmart.catalog import colour, logo
 from vmart.events.actor import Actor
-from vmart.kernel.documents import DocumentError
+from vmart.kernel.documents import DocumentError, Problem
 from vmart.kernel.errors import InvalidValue
 
 SECTION = "shop"
@@ -90,5 +90,8 @@ def put(made: Mapping[str, Any], *, based_on: int, by: Actor) -> None:
 
 def refused(error: DocumentError) -> InvalidValue:
     """The first problem of a document as a refusal, at its path."""
-    path, _, sentence = error.problems[0].partition(": ")
+    first = error.problems[0]
+    if isinstance(first, Problem):
+        return InvalidValue(first.template, field=first.path, **first.params)
+    path, _, sentence = first.partition(": ")
     return InvalidValue("{problem}", field=path, problem=sentence or path)

@@ -15,7 +15,7 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-__all__ = ["CommentedMap", "YAMLError", "writer", "written"]
+__all__ = ["CommentedMap", "YAMLError", "in_style_of", "writer", "written"]
 
 
 class _Exact(RoundTripRepresenter):
@@ -23,7 +23,8 @@ class _Exact(RoundTripRepresenter):
 
 
 def _decimal(representer: RoundTripRepresenter, value: Decimal) -> ScalarNode:
-    return representer.represent_scalar("tag:yaml.org,2002:float", format(value, "f"))
+    text = format(value, "f")
+    return representer.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
 
 
 def _instant(representer: RoundTripRepresenter, value: dt.datetime) -> ScalarNode:
@@ -42,6 +43,13 @@ def writer() -> YAML:
     yaml.width = 1_000_000  # no line is folded that was not
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
+
+
+def in_style_of(value: Any, other: Any) -> Any:
+    """``value`` on one line where ``other`` is."""
+    if isinstance(value, CommentedMap) and isinstance(other, CommentedMap) and other.fa.flow_style():
+        value.fa.set_flow_style()
+    return value
 
 
 def written(value: Any) -> Any:

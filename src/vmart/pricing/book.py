@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Any
 
-from vmart.kernel.documents import DocumentError, check, read_yaml
+from vmart.kernel.documents import DocumentError, check, problem_at, read_yaml
 from vmart.kernel.money import CONTEXT
 from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, PriceStep, Sales
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
@@ -405,10 +405,11 @@ class _Resolver:
         with localcontext(CONTEXT):
             resolved = price * factor
             if resolved != resolved.quantize(_ONE.scaleb(-RATE_PLACES)):
-                self.problems.append(
-                    f"{self.path}.{path}: {price} × {factor} has more than {RATE_PLACES} decimals; "
-                    "name the price of this region itself"
-                )
+                self.problems.append(problem_at(
+                    f"{self.path}.{path}",
+                    "{price} × {factor} has more than {places} decimals; name the price of this region itself",
+                    price=str(price), factor=str(factor), places=str(RATE_PLACES),
+                ))  # fmt: skip
             return resolved
 
 
