@@ -98,7 +98,7 @@ def _put_in_orders(shop: Shop) -> None:
     )  # fmt: skip
     with superuser(shop) as own:
         for statement in _ORDERS.split(";\n"):
-            own.execute(statement, {"quote": json.dumps(offered.price(bought, catalog.snapshot()).plain())})
+            own.execute(statement, {"quote": json.dumps(offered.price(bought, catalog.snapshot(), None).plain())})
 
 
 def _visitor(account: Account) -> Visitor:

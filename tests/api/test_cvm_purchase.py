@@ -12,6 +12,7 @@ from tests.api.signing import SECRET_ID
 from tests.support import quotas
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.discounts import pays
 from tests.support.shopper import purses, work
 from vmart.api import services
 from vmart.catalog import shop as catalog
@@ -87,6 +88,21 @@ def test_price_of_a_prepaid_machine(client: Client) -> None:
     assert price["InstancePrice"]["OriginalPrice"] == 750.0
     assert price["InstancePrice"]["DiscountPrice"] == 582.6
     assert price["BandwidthPrice"]["OriginalPrice"] == price["BandwidthPrice"]["DiscountPrice"] == 780.0
+
+
+def test_an_account_with_a_discount_is_told_its_own_prices(client: Client, account_id: int) -> None:
+    pays(account_id, "0.8")
+    price = client.call("InquiryPriceRunInstances", {**HOURLY, "InstanceCount": 3}).response["Price"]
+    assert price["InstancePrice"] == {
+        "ChargeUnit": "HOUR", "Discount": 100.0, "UnitPrice": 0.9, "UnitPriceDiscount": 0.9,
+    }  # fmt: skip
+    assert price["BandwidthPrice"]["UnitPrice"] == 0.64
+    asked = {"Filters": [{"Name": "instance-type", "Values": ["S5.MEDIUM4"]}]}
+    sold = client.call("DescribeZoneInstanceConfigInfos", asked).response["InstanceTypeQuotaSet"]
+    told = {one["InstanceChargeType"]: one["Price"] for one in sold if one["Zone"] == "ap-guangzhou-4"}
+    assert (told["PREPAID"]["OriginalPrice"], told["POSTPAID_BY_HOUR"]["UnitPrice"]) == (92.0, 0.28)
+    client.call("RunInstances", HOURLY)
+    assert Order.objects.get().hold_minor == 30
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -18,7 +18,7 @@ from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.shopper import HOURLY, LOGIN, MONTHLY, MONTHLY_MINOR, ZONE, open_purse, wanted
 from tests.support.written import nothing_written, refused
-from vmart.backoffice.apply_catalog import Change, Declined, apply_file
+from vmart.backoffice.apply_catalog import Change, Declined, applied, apply_file, apply_text
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Image, InstanceType, Region, Zone, ZoneImage
 from vmart.config.cli import main
@@ -98,6 +98,21 @@ def test_the_difference_is_shown_line_by_line_and_made_so(edited: Edited) -> Non
     assert catalog.current().generation == generation + 1
     with nothing_written():
         assert apply_file(file, lambda _changes: pytest.fail("there is nothing to ask")) == []
+
+
+IN_SHANGHAI = "    name: {en: East China (Shanghai), zh: 华东地区(上海)}\n    country: CN\n"
+
+
+def test_a_region_gets_another_country_and_loses_it(edited: Edited) -> None:
+    elsewhere = IN_SHANGHAI.replace("CN", '"NO"')
+    for said, country in ((elsewhere, "NO"), (IN_SHANGHAI.replace("    country: CN\n", ""), "")):
+        before = Region.objects.get(code="ap-shanghai").country
+        changes = apply_file(edited((IN_SHANGHAI, said)))
+        assert _told(changes) == [f"~ region ap-shanghai: country: {before!r} -> {country!r}"]
+        assert {region.code: region.country for region in catalog.current().regions.values()} == {
+            "ap-guangzhou": "CN", "ap-shanghai": country,
+        }  # fmt: skip
+        assert apply_text(applied()) == []  # what is exported changes nothing
 
 
 def test_what_is_declined_is_not_written(edited: Edited) -> None:

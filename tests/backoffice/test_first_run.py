@@ -2,6 +2,7 @@
 
 import html
 import re
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -9,17 +10,20 @@ import pytest
 import yaml
 from django.http import HttpResponse
 
+from tests.backoffice.test_own_shop import file, save
+from tests.catalog.test_brand import SVG, picture
 from tests.support import actors
 from tests.support.at_once import at_once
 from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG, Databases
 from tests.support.written import nothing_written
 from tests.web.visiting import PASSWORD, Form, Visitor, customer, open_business, operator, text_of, work
-from vmart.backoffice import prices
+from vmart.backoffice import book_names, prices
 from vmart.backoffice.apply_catalog import ChangedMeanwhile, applied, apply_file, apply_text, last_applied
 from vmart.backoffice.first_run import answers, trial
+from vmart.catalog import logo
 from vmart.catalog import shop as catalog
-from vmart.catalog.models import Applied, Zone
+from vmart.catalog.models import Applied, Draft, Zone
 from vmart.config import bring_up
 from vmart.customers.models import Account, User
 from vmart.events.actor import SELLER, Actor
@@ -42,7 +46,7 @@ HOST = {
 }  # fmt: skip
 SAID: dict[str, dict[str, str]] = {
     "name": {"name_en": "Northwind Cloud", "name_zh": "北风云", "currency": "EUR", "billing_zone": "Europe/Berlin"},
-    "place": {"engine": "simulated", "place_en": "Berlin", "place_zh": "柏林", "code": "eu-berlin"},
+    "place": {"engine": "simulated", "place_en": "Berlin", "place_zh": "柏林", "code": "eu-berlin", "country": "DE"},
     "images": {"images": "debian-12"},
     "host": HOST,
     "prices": {},
@@ -61,7 +65,7 @@ def empty(db: Databases, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     return operator()
 
 
-def send(seller: Visitor, step: str, **said: str) -> HttpResponse:
+def send(seller: Visitor, step: str, **said: Any) -> HttpResponse:
     """The step's page as it is shown, with these fields said otherwise, saved."""
     page = seller.get(f"{HERE}{step}/")
     assert page.status_code == 200, page
@@ -88,7 +92,8 @@ def test_from_nothing_to_a_delivered_test_order(empty: Visitor) -> None:
     assert seller.post(f"{HERE}open/")["Location"] == f"{HERE}test/"
     here = catalog.current()
     assert (here.open, here.currency, here.billing_zone.key) == (True, "EUR", "Europe/Berlin")
-    assert here.brand.name_zh == "北风云"
+    assert (here.brand.name_zh, here.brand.colour_light, here.brand.logo_id) == ("北风云", "", "")
+    assert here.regions["eu-berlin"].country == "DE"
     assert (Applied.objects.get().text, Applied.objects.get().by) == (text, seller.user.email)
     assert apply_text(text) == []
     host = Host.objects.get()
@@ -176,6 +181,14 @@ def test_prices_follow_the_host_until_they_are_edited_and_again_when_it_changes(
         ("name", "billing_zone", "Asia/Kolkata", "Asia/Kolkata is not whole hours from UTC"),
         ("name", "billing_zone", "Mars/Base", "there is no time zone"),
         ("place", "engine", "docker", "docker is no kind of engine"),
+        ("name", "logo", file(SVG, "logo.svg"), "SVG pictures are not taken"),
+        ("name", "logo", file(b"MZ\0\0 no picture"), "This is no picture in PNG or WebP."),
+        ("name", "logo", file(b"\0" * 50_000_000), "The picture is larger than 2 MiB: save a smaller one."),
+        ("name", "colour_light", "#ffcc00", "#ffcc00 has a contrast of 1.34 : 1 on #eef2f0; 4.5 : 1"),
+        ("name", "colour_dark", "#0b5cad", "#0b5cad has a contrast of 2.35 : 1 on #1d2522; 4.5 : 1"),
+        ("name", "colour_light", "red;}body{display:none}", "is no colour: #08695a is one."),
+        ("name", "colour_dark", "", "is no colour: #08695a is one."),
+        ("place", "country", "XX", "'XX' is no country of ISO 3166-1"),
         ("place", "code", "../etc", "String should match pattern"),
         ("place", "place_en", "", "String should have at least 1 character"),
         ("images", "images", "windows", "windows is not one of the available choices."),
@@ -193,7 +206,7 @@ def test_prices_follow_the_host_until_they_are_edited_and_again_when_it_changes(
         ("terms", "support", "me", "me is no e-mail address."),
     ],
 )
-def test_what_is_wrong_is_refused_at_its_field(empty: Visitor, step: str, field: str, typed: str, says: str) -> None:
+def test_what_is_wrong_is_refused_at_its_field(empty: Visitor, step: str, field: str, typed: Any, says: str) -> None:
     page = empty.get(f"{HERE}{step}/").content.decode()
     said = Form(page, "").data | ({"name_en": "Northwind"} if step == "name" else {}) | {field: typed}
     with nothing_written():
@@ -202,7 +215,87 @@ def test_what_is_wrong_is_refused_at_its_field(empty: Visitor, step: str, field:
     shown = answer.content.decode()
     errors = re.findall(r'class="field-error" role="alert">(.*?)</', shown)
     assert any(says in html.unescape(error) for error in errors), errors
+    assert step != "name" or f'id="{field}_error"' in shown
     assert "<script> is" not in shown
+
+
+LOOK = {"name_en": "Northwind", "colour_light": "#0b5cad", "colour_dark": "#7db8ff"}
+
+
+def _shop_said(seller: Visitor) -> dict[str, Any]:
+    said: dict[str, Any] = read_yaml(seller.get(f"{HERE}catalog.yaml").content.decode())["shop"]
+    return said
+
+
+def test_logo_and_colour_are_in_the_file_as_the_page_of_the_shop_writes_them(empty: Visitor) -> None:
+    sent = picture(size=(900, 300))
+    assert send(empty, "name", **LOOK, logo=file(sent)).status_code == 302
+    said = _shop_said(empty)
+    assert said["colour"] == {"light": "#0b5cad", "dark": "#7db8ff"}
+    assert said["logo"] == logo.read(sent).text
+    shown = empty.get(f"{HERE}open/").content.decode()
+    assert "logo: data:image/png;base64,…" in html.unescape(shown)
+    assert said["logo"][40:80] not in shown
+    answer_all_others(empty)
+    assert empty.post(f"{HERE}open/")["Location"] == f"{HERE}test/"
+    brand = catalog.current().brand
+    assert (brand.colour_dark, brand.logo_width, brand.logo_height) == ("#7db8ff", 384, 128)
+    whole = _read_shop()
+    assert {name: whole[name] for name in said} == said
+    assert save(empty).status_code == 302  # as it is shown there, nothing changes
+    assert _read_shop() == whole
+
+
+def _read_shop() -> dict[str, Any]:
+    said: dict[str, Any] = read_yaml(applied())["shop"]
+    return said
+
+
+def answer_all_others(seller: Visitor) -> None:
+    for step, said in SAID.items():
+        if step != "name":
+            assert send(seller, step, **said).status_code == 302
+
+
+def test_a_logo_stays_until_another_one_or_none_is_wanted(empty: Visitor) -> None:
+    assert "A logo is kept already" not in text_of(empty.get(f"{HERE}name/"))
+    send(empty, "name", **LOOK, logo=file(picture()))
+    first = _shop_said(empty)["logo"]
+    assert "A logo is kept already" in text_of(empty.get(f"{HERE}name/"))
+    send(empty, "name", name_en="Southwind")
+    assert (_shop_said(empty)["logo"], _shop_said(empty)["name"]["en"]) == (first, "Southwind")
+    with nothing_written():
+        assert send(empty, "name", logo=file(SVG)).status_code == 422
+    send(empty, "name", logo=file(picture("WEBP", (200, 200))))
+    assert _shop_said(empty)["logo"] not in ("", first)
+    send(empty, "name", without_logo="on")
+    assert "logo" not in _shop_said(empty)
+    assert _shop_said(empty)["colour"] == {"light": "#0b5cad", "dark": "#7db8ff"}
+
+
+def test_what_is_skipped_is_not_in_the_file(empty: Visitor) -> None:
+    send(empty, "name", name_en="Northwind")
+    send(empty, "place")
+    file_now = read_yaml(empty.get(f"{HERE}catalog.yaml").content.decode())
+    assert sorted(file_now["shop"]) == ["billing_zone", "name"]
+    assert sorted(file_now["regions"][0]) == ["code", "legacy_code", "name", "zones"]
+
+
+def test_answers_of_a_version_before_are_taken(empty: Visitor) -> None:
+    """They have no logo, colour and country."""
+    before = SAID | {"place": {name: said for name, said in SAID["place"].items() if name != "country"}}
+    Draft.objects.create(answers=before, saved_at=clock.now())
+    assert _shop_said(empty)["name"]["en"] == "Northwind Cloud"
+    assert send(empty, "place").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["No", "on", "12:30", "2026-01-01", "1.5", "~"])
+def test_what_yaml_would_take_for_something_else_is_a_text(empty: Visitor, name: str) -> None:
+    send(empty, "name", name_en=name)
+    send(empty, "place", country="NO", place_en=name)
+    told = read_yaml(empty.get(f"{HERE}catalog.yaml").content.decode())
+    assert (told["shop"]["name"]["en"], told["regions"][0]["name"]["en"]) == (name, name)
+    assert told["regions"][0]["country"] == "NO"
 
 
 def test_the_environment_fixes_the_billing_zone(empty: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,8 +390,8 @@ def test_a_refused_test_order_can_be_placed_at_another_price(shop: Databases, te
     assert (Order.objects.count(), ByHand.objects.count()) == (0, 1)
     for host, vcpu in room.items():
         Host.objects.filter(id=host).update(vcpu_capacity=vcpu)
-    document = read_yaml(DEMO_CATALOG.read_text())
-    typed = {name: str(10 * old) for name, (path, old) in prices.priced(document).items() if name.endswith(".hour")}
+    held = book_names.named(prices.section()).items()
+    typed = {name: str(10 * Decimal(old)) for name, old in held if name.endswith(".hour") and isinstance(old, str)}
     last = last_applied()
     found = prices.preview(typed, "2026-03-11T00:00", last.id)
     prices.publish(found, based_on=last.id, by=actors.SELLER)

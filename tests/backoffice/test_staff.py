@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from importlib import import_module
 
 import pytest
@@ -26,7 +27,7 @@ from vmart.events.actor import Actor
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue
 from vmart.ledger.queries import balance
-from vmart.orders import by_hand, on_behalf, standing
+from vmart.orders import by_hand, discount, on_behalf, standing
 from vmart.payments import refunded, to_card, top_up, unexplained
 from vmart.payments.models import CardRefund, Unexplained
 from vmart.payments.providers.sandbox import PAYS, TAKES_NOTHING_BACK
@@ -217,6 +218,10 @@ def _acts(
     return {
         "money": (Takes.MONEY, lambda: by_hand.move(movement)),
         "freeze": (Takes.STANDING, lambda: standing.freeze(account, "Stolen.", by(Takes.STANDING))),
+        "discount": (
+            Takes.MONEY, lambda: discount.set_factor(account, Decimal("0.9"), "buys much", by(Takes.MONEY)),
+        ),
+        "discount_withdraw": (Takes.MONEY, lambda: discount.withdraw(account, by(Takes.MONEY))),
         "quotas": (Takes.STANDING, lambda: standing.set_quotas(account, {"run_per_s": 3}, by(Takes.STANDING))),
         "dismiss": (Takes.MONEY, lambda: unexplained.dismiss(numbers[0], by(Takes.MONEY))),
         "card_refund": (Takes.MONEY, lambda: to_card.give(
@@ -239,9 +244,8 @@ def _acts(
 
 
 ACTS = [
-    "money", "freeze", "quotas", "dismiss", "card_refund", "card_refund_seen", "retry",
-    "sold_out", "shop", "answers", "forget", "trial", "note",
-    "strike", "act_as", "act_as_end", "add", "change",
+    "money", "freeze", "discount", "discount_withdraw", "quotas", "dismiss", "card_refund", "card_refund_seen", "retry",
+    "sold_out", "shop", "answers", "forget", "trial", "note", "strike", "act_as", "act_as_end", "add", "change",
     "remove",
 ]  # fmt: skip
 
@@ -260,6 +264,7 @@ def there(monkeypatch: pytest.MonkeyPatch) -> tuple[int, tuple[int, ...]]:
         created_at=clock.wall(),
     )  # fmt: skip
     written = notes.add(account, "calls at night", SELLER)
+    discount.set_factor(account, Decimal("0.8"), "a friend", SELLER)
     paid, other = (
         top_up.begin(by_customer(open_purse(card)), 5000, "sandbox", "t", method=card).payment_id
         for card in (PAYS, TAKES_NOTHING_BACK)
@@ -300,7 +305,7 @@ def test_an_act_is_whole_before_its_actor_is_removed(there: tuple[int, tuple[int
         target=lambda: done.extend(at_once(lambda: staffing.remove(visitor.user.email, by=SELLER)))
     )
     with db.part_of_act() if db.in_transaction() else db.act():
-        standing._told(account, "frozen", {}, {"frozen_reason": "x"}, actor)  # the row of the one who asks is held
+        standing.told(account, "frozen", {}, {"frozen_reason": "x"}, actor)  # the row of the one who asks is held
         removing.start()
         wait_until_blocked()
         assert User.objects.get(pk=visitor.user.pk).is_staff

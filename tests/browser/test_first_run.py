@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import AXE, PASSWORD, Customer
+from tests.catalog.test_brand import picture
 from tests.support.running_shop import open_shop
 
 pytestmark = pytest.mark.browser
@@ -73,12 +74,16 @@ def test_from_an_empty_shop_to_a_delivered_test_order(
             assert _faults(page, scripts=scripts) == [], step
             if step == "name":
                 page.fill("#name_en", "Northwind Cloud")
+                page.set_input_files("#logo", {"name": "l.png", "mimeType": "image/png", "buffer": picture()})
+            if step == "place":
+                page.select_option("#country", "DE")
             press(page, "main button.btn-primary")
         page.wait_for_url("**/seller/first-run/open/")
         assert _faults(page, scripts=scripts) == []
         press(page, "main button.btn-primary")
         page.wait_for_url("**/seller/first-run/test/")
         expect(page).to_have_title("Test order · Northwind Cloud")
+        expect(page.locator(".brand img").first).to_have_js_property("naturalWidth", 300)
         assert _faults(page, scripts=scripts) == []
         press(page, "main button.btn-primary")
         expect(page.locator("text=Your first sale is delivered")).to_be_visible(timeout=60_000)

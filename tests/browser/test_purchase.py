@@ -1,5 +1,6 @@
 """From sign-up to a running machine and its end, as people do it."""
 
+import base64
 import re
 from collections.abc import Callable
 
@@ -112,6 +113,41 @@ def test_a_typed_password_survives_every_repricing_and_never_enters_the_address(
     expect(page.locator("#hourly")).to_be_visible()
     expect(page.locator("#password")).to_have_value("Secret-word-77")
     assert "Secret" not in page.url
+
+
+DOCUMENT = "#cloud-config\nruncmd: [s3cretw0rd]\n"
+
+
+@pytest.mark.parametrize("scripted", [True, False])
+def test_user_data_goes_along_by_forms_and_never_by_an_address(window: Window, scripted: bool) -> None:
+    customer = window(java_script_enabled=scripted)
+    asked: list[str] = []
+    customer.page.on("request", lambda request: asked.append(request.url))
+    customer.sign_up()
+    page = customer.open("/buy/?charge=postpaid")
+    expect(page.locator("#first-boot .unset")).to_be_visible()
+    page.click("#first-boot summary")
+    page.fill("#user_data", DOCUMENT)
+    expect(page.locator("#first-boot .set")).to_have_text("given")
+    expect(page.locator("#first-boot .unset")).to_be_hidden()
+    page.fill("#name", "web")
+    if scripted:
+        page.wait_for_url("**name=web**")
+    page.click("#add-disk")
+    expect(page.locator("#data_gib-1")).to_be_visible()
+    expect(page.locator("#user_data")).to_have_value(DOCUMENT)
+    page.click(".besides button:has-text('As code')")
+    page.click("nav button:has-text('curl')")
+    expect(page.locator("#program")).to_contain_text(base64.b64encode(DOCUMENT.encode()).decode())
+    page.click("main button:has-text('Back to the form')")
+    expect(page.locator("#user_data")).to_have_value(DOCUMENT)
+    expect(page.locator("#name")).to_have_value("web")
+    expect(page.locator("#data_gib-1")).to_be_visible()
+    page.click("#buy")  # the balance is empty
+    page.wait_for_url("**/balance/top-up/**")
+    customer.open("/buy/?charge=postpaid")
+    expect(page.locator("#user_data")).to_have_value(DOCUMENT)
+    assert not [address for address in asked if "s3cretw0rd" in address]
 
 
 def test_what_is_changed_while_a_price_is_on_its_way_is_not_lost(window: Window) -> None:

@@ -1,6 +1,7 @@
 """The catalog file: the demo shop is right, and a wrong file is refused with path and reason."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,6 +61,10 @@ def _document() -> dict[str, Any]:
     return copy.deepcopy(read_yaml(DEMO_FILE.read_text(encoding="utf-8")))
 
 
+def _in_country(said: object, document: dict[str, Any]) -> None:
+    document["regions"][0]["country"] = said
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -79,6 +84,10 @@ def _document() -> dict[str, Any]:
         (lambda d: d["regions"][0]["zones"][1].update(legacy_id=100003),
          "regions.zones.legacy_id: 100003 stands here twice"),
         (lambda d: d["regions"][0]["name"].pop("zh"), "regions.0.name.zh: is missing"),
+        *((partial(_in_country, said), f"regions.0.country: {said!r} is no country of ISO 3166-1: two capital letters"
+           " are expected, as in DE") for said in ("cn", "XX", "EU", "UK", "CHN", "", "../x", 86, True, "ＣＮ")),
+        (partial(_in_country, False),
+         'regions.0.country: YAML reads NO as a word for false: Norway is "NO", in quotes'),
         (lambda d: d["regions"][0]["zones"][1]["engine"].update(members=[]),
          "regions.0.zones.1.engine: members: Simulated needs at least one"),
         (lambda d: d["regions"][0]["zones"][0]["engine"].update(kind="incus"),

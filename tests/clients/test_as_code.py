@@ -5,6 +5,7 @@ Go's program runs where ``bin/setup --dev`` found the SDK, Terraform's where ``b
 
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor
 
 import psycopg
 import pytest
@@ -57,6 +59,18 @@ def shown(shop_url: str, language: str, chosen: dict[str, str], ca_file: str | N
     trusted = ssl.create_default_context(cafile=ca_file)
     with urllib.request.urlopen(asked, timeout=30, context=trusted) as page:
         return programs.shown(page.read().decode())
+
+
+def sent(shop_url: str, language: str, typed: dict[str, str]) -> str:
+    """The program, as the purchase page's form asks for it: what no address holds goes along."""
+    cookies = HTTPCookieProcessor()
+    opened = urllib.request.build_opener(cookies)
+    page = opened.open(f"{shop_url}/buy/", timeout=30).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token
+    form = urlencode(typed | {"language": language, "csrfmiddlewaretoken": token[1]}).encode()
+    with opened.open(f"{shop_url}/buy/code/", form, timeout=30) as answer:
+        return programs.shown(answer.read().decode())
 
 
 def _done(words: list[str], access: Access, folder: Path, **environment: str) -> str:
@@ -155,6 +169,22 @@ def test_by_the_hour_with_a_password(running_shop: RunningShop, access: Access, 
     assert machine["InternetAccessible"]["InternetChargeType"] == "BANDWIDTH_POSTPAID_BY_HOUR"
     assert _lets_in(running_shop, public_id, PASSWORD)
     cvm.end([public_id])
+
+
+@pytest.mark.parametrize("language", RUNNERS)
+def test_user_data_is_run_by_the_machine_that_the_program_buys(
+    running_shop: RunningShop, access: Access, tmp_path: Path, language: str
+) -> None:
+    document = f"#!/bin/sh\n# {NAME} {PASSWORD}\necho 'done' > /root/told\n"
+    typed = CHOSEN | {"charge": "postpaid", "user_data": document.replace("\n", "\r\n")}
+    program = sent(running_shop.url, language, typed)
+    (public_id,) = _bought(RUNNERS[language](program, access, tmp_path))
+    with psycopg.connect(running_shop.database_url) as own:
+        sql = "SELECT user_data FROM instances_instance WHERE public_id = %s"
+        (kept,) = own.execute(sql, [public_id]).fetchone() or (b"",)
+    assert kept == document.encode()
+    Cvm(access).settle([public_id])
+    Cvm(access).end([public_id])
 
 
 @pytest.mark.parametrize("language", RUNNERS)

@@ -5,6 +5,7 @@
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from tests.catalog.test_brand import picture
 from tests.support.actors import SELLER, by
+from tests.support.business_clock import BusinessClock
 from tests.support.database import DEMO_CATALOG
 from tests.support.shopper import HOURLY, MONTHLY, buy_running, open_purse
 from tests.support.written import nothing_written
@@ -21,13 +23,15 @@ from vmart.catalog.models import Applied
 from vmart.config import business_time
 from vmart.config.cli import main
 from vmart.customers import notes
-from vmart.orders import refund
+from vmart.kernel import clock
+from vmart.orders import discount, refund
 from vmart.orders.models import Line
 from vmart.payments import to_card, top_up
 from vmart.payments.providers.sandbox import PAYS
 
 GOLDEN = Path(__file__).with_name("golden")
 HOST = ["--month", "700", "--vcpu", "32", "--memory-gib", "128", "--disk-gib", "2000", "--line-month", "210"]
+CHANGE = ["catalog", "price", "change", "--yes"]
 COMMANDS = {
     "today": ["today"],
     "shop-show": ["shop", "show"],
@@ -36,6 +40,14 @@ COMMANDS = {
     "catalog-history": ["catalog", "history"],
     "catalog-preview": ["catalog", "preview", "{dearer}"],
     "catalog-calculate": ["catalog", "calculate", *HOST, "--line-mbps", "500"],
+    "catalog-price-list": ["catalog", "price", "list"],
+    "catalog-price-change": ["catalog", "price", "change", "--dry-run", "--from", "2026-04-01T00:00",
+                             "instance_types.S5.MEDIUM4.hour=0.50", "instance_types.S5.MEDIUM4.tiers=S1",
+                             "term_discounts.tables.default.12=0.80", "term_discounts.covers=cpu, disk",
+                             "bandwidth.hour=0-5: 0.063, 5-100: 0.25, 100-: 0.30",
+                             "age_tiers.S1=0-96: 1, 96-: 0.50", "regions.ap-shanghai.factor=1.20",
+                             "regions.ap-shanghai.traffic_gib=0.90", "regions.ap-shanghai.disks.CLOUD_SSD.month=0.90",
+                             "--remove", "term_discounts.tables.S5.60"],
     "catalog-withdraw": ["catalog", "withdraw", "2"],
     "placement-hosts": ["placement", "hosts", "--zone", "ap-guangzhou-4"],
     "order-list": ["order", "list", "--search", "second", "--state", "delivered"],
@@ -45,6 +57,9 @@ COMMANDS = {
     "payment-refund": ["payment", "refund", "{payment}", "7.50", "--reason", "not wanted", "--yes", "--key", "b"],
     "shop-test-order": ["shop", "test-order"],
     "customer-notes": ["customer", "notes", "{customer}"],
+    "customer-discount": ["customer", "discount", "{customer}", "20", "--reason", "buys more"],
+    "customer-withdraw-discount": ["customer", "withdraw-discount", "{customer}"],
+    "customer-discounts": ["customer", "discounts", "{customer}"],
     "operator-list": ["operator", "list"],
     "operator-changes": ["operator", "changes"],
 }  # fmt: skip
@@ -86,6 +101,15 @@ def _given_back() -> int:
     return paid.payment_id
 
 
+def _discounted(account: int) -> None:
+    """A discount that holds, and another that is to come."""
+    business = clock.source()
+    assert isinstance(business, BusinessClock)
+    discount.set_factor(account, Decimal("0.9"), "buys much", SELLER)
+    business.advance(hours=1, minutes=30)
+    discount.set_factor(account, Decimal("0.875"), "buys 中文 books", SELLER)
+
+
 @pytest.mark.parametrize("way", ["table", "json", "yaml"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_printed_is_what_the_golden_file_has(
@@ -111,6 +135,8 @@ def test_what_is_printed_is_what_the_golden_file_has(
     if name == "catalog-withdraw":
         apply_text(re.sub(r"version: 1\n  effective_at: 2010", "version: 2\n  effective_at: 2030", dearer))
     monkeypatch.setenv("VMART_SANDBOX_CARDS", "1")
+    if "discount" in name:
+        _discounted(account)
     order = _refunded() if name.startswith("order") else 0
     payment = _given_back() if name.startswith("payment") else 0
     places = {
@@ -142,6 +168,26 @@ def test_what_is_printed_is_what_the_golden_file_has(
         (["shop", "set", "--logo", __file__], "This is no picture in PNG or WebP."),
         (["catalog", "sold-out", "S9", "ap-guangzhou-3"], "S9 is not sold in ap-guangzhou-3."),
         (["catalog", "preview", __file__], "line 1, column 3: expected"),
+        ([*CHANGE, "bandwidth.day=1"], "bandwidth.day is no name in the price book: vmart catalog price list shows"),
+        ([*CHANGE, "--remove", "traffic"], "traffic is no name in the price book"),
+        ([*CHANGE, "traffic_gib"], "traffic_gib is not right: NAME=VALUE is expected."),
+        ([*CHANGE, "traffic_gib=x"], "traffic_gib: x is not right: a number with at most 8 decimals is expected."),
+        ([*CHANGE, "--remove", "traffic_gib"], "price_book.traffic_gib: is missing"),
+        (
+            [*CHANGE, "bandwidth.hour=0-5: 1, 6-: 2"],
+            "bandwidth.hour.1.above: gap: nothing holds between 5 and 6",
+        ),
+        ([*CHANGE, "bandwidth.hour="], "price_book.bandwidth.hour: gap: nothing holds from 0 Mbps on"),
+        ([*CHANGE, "bandwidth.hour=5"], "bandwidth.hour.0.price: (empty) is not right"),
+        ([*CHANGE, "age_tiers.S1=0-96: 1"], "price_book.age_tiers.S1.0.to_h: gap: nothing holds from 96 hours on"),
+        ([*CHANGE, "term_discounts.tables.default.12=1.2"], "less than or equal to 1, not 1.2"),
+        ([*CHANGE, "term_discounts.tables.default.61=0.5"], "less than or equal to 60, not 61"),
+        ([*CHANGE, "term_discounts.tables.default=6: 0.9, 6: 0.8"], "6 months stand here twice."),
+        ([*CHANGE, "--remove", "term_discounts.tables.S5"], "instance_types.S5.SMALL1.terms: S5 is not known to term"),
+        ([*CHANGE, "--remove", "regions.ap-shanghai.factor"], "regions.ap-shanghai.factor: (empty) is not right"),
+        ([*CHANGE, "regions.ap-shanghai.factor=1.00001"], "no more than 4 decimal places"),
+        ([*CHANGE, "traffic_gib=0.90", "--from", "2026-01-01T00:00"], "Prices begin at an instant to come"),
+        ([*CHANGE, "traffic_gib=0.80"], "No price is another than it was."),
         (["catalog", "calculate", *HOST, "--margin-percent", "100"], "100 is not right: a whole number from 0 to 95"),
     ],
 )

@@ -168,7 +168,7 @@ def test_customers_are_listed_and_shown(shop: object) -> None:
     since = Account.objects.get(id=account).created_at.isoformat()
     assert row == {
         "number": account, "email": "ada@example.com", "since": since, "machines": 1, "balance": "265.00",
-        "frozen": "",
+        "percent_off": "0", "frozen": "",
     }  # fmt: skip
     shown = json.loads(done("customer", "show", "ADA@example.com", "-o", "json"))
     assert (shown["number"], shown["available"], shown["set_aside"]) == (account, "132.50", "132.50")

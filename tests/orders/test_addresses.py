@@ -88,14 +88,17 @@ def test_an_idle_address_is_held_for_and_charged_by_the_second(account: int, tes
 
 
 def test_what_one_costs(account: int) -> None:
-    traffic, bandwidth_ = price("ap-guangzhou", by_traffic().part), price("ap-guangzhou", by_bandwidth().part)
+    traffic, bandwidth_ = (
+        price(account, "ap-guangzhou", by_traffic().part),
+        price(account, "ap-guangzhou", by_bandwidth().part),
+    )
     assert (traffic.idle_hourly, traffic.bound_hourly, traffic.traffic_per_gib, traffic.hold_minor) == (
         Decimal("0.20"), Decimal(0), Decimal("0.80"), IDLE_MINOR,
     )  # fmt: skip
     assert (bandwidth_.idle_hourly, bandwidth_.bound_hourly, bandwidth_.traffic_per_gib) == (
         Decimal("0.20"), Decimal("1.565"), None,
     )  # fmt: skip
-    assert price("ap-shanghai", by_traffic().part).idle_hourly == Decimal("0.22")  # × 1.10
+    assert price(account, "ap-shanghai", by_traffic().part).idle_hourly == Decimal("0.22")  # × 1.10
     allocate(by(account), by_traffic(count=3))
     assert list(Hold.objects.values_list("floating_minor", flat=True)) == [IDLE_MINOR] * 3
     assert len({eip.task for eip in Eip.objects.all()}) == 1

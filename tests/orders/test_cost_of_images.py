@@ -63,7 +63,7 @@ def test_the_largest_is_set_aside_and_what_came_is_charged_from_when_it_is_there
     account: int, server: FileServer, test_clock: BusinessClock
 ) -> None:
     """2 GiB at 0.20 for 3,598 s: 0.39977778."""
-    due = charge.cost(ZONE, LARGEST_GIB)
+    due = charge.cost(account, ZONE, LARGEST_GIB)
     assert (charge.largest_gib(), due.hourly, due.hold_minor) == (LARGEST_GIB, Decimal("2.2"), 220)
     image, agreed = of(import_image.accept(by(account), wanted(server)))
     assert (image.size_gib, agreed.standing, agreed.kind) == (LARGEST_GIB, "pending", "image")
@@ -225,7 +225,7 @@ def test_without_a_price_it_costs_nothing_until_the_seller_names_one(
     account: int, server: FileServer, test_clock: BusinessClock
 ) -> None:
     priced(None, test_clock)
-    assert (charge.cost(ZONE, 1).hourly, charge.cost(ZONE, LARGEST_GIB).hold_minor) == (Decimal(0), 0)
+    assert (charge.cost(account, ZONE, 1).hourly, charge.cost(account, ZONE, LARGEST_GIB).hold_minor) == (Decimal(0), 0)
     image = imported(account, wanted(server))
     test_clock.set(clock.hour_start(test_clock.at) + HOUR)
     work()

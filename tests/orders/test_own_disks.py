@@ -123,7 +123,7 @@ def test_a_disk_is_held_for_at_the_order_and_charged_from_when_it_is_there(
 
 
 def test_the_price_asked_for_is_the_hold_of_the_order(account: int) -> None:
-    cost = price(SSD)
+    cost = price(account, SSD)
     assert (cost.hourly, cost.hold_minor) == (Decimal("0.14"), HOLD_MINOR)
     create(by(account), NewDisks(SSD.region, ZONE, SSD.charge_type, SSD.disk, 3))
     assert list(Hold.objects.values_list("floating_minor", flat=True)) == [HOLD_MINOR] * 3

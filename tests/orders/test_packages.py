@@ -112,11 +112,11 @@ def test_a_package_is_held_for_and_charged_by_the_second(account: int, test_cloc
 
 
 def test_what_one_costs(account: int) -> None:
-    cost = price("ap-guangzhou", PackagePart(25))
+    cost = price(account, "ap-guangzhou", PackagePart(25))
     assert (cost.hourly, cost.hold_minor) == (Decimal("2.00"), 200)
-    assert price("ap-shanghai", PackagePart(10)).hourly == Decimal("0.88")  # × 1.10
+    assert price(account, "ap-shanghai", PackagePart(10)).hourly == Decimal("0.88")  # × 1.10
     with refused(errors.UnknownZone, field="region"):
-        price("eu-nowhere", PackagePart(10))
+        price(account, "eu-nowhere", PackagePart(10))
 
 
 def test_a_repeated_token_gets_the_first_packages(account: int) -> None:

@@ -97,7 +97,7 @@ def test_it_is_paid_at_the_price_it_was_placed_at(test_clock: BusinessClock) -> 
         assert books.publish(parse_book(dear), test_clock.at)
     Deployment.objects.update(generation=Deployment.objects.get().generation + 1)
     shop.current()
-    assert price(MONTHLY, shop.snapshot()).machine_minor == MONTHLY_MINOR + 11500
+    assert price(MONTHLY, shop.snapshot(), account).machine_minor == MONTHLY_MINOR + 11500
     actions.pay(by(account), number)
     assert Line.objects.get().amount_minor == MONTHLY_MINOR
 

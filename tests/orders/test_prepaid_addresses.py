@@ -73,7 +73,7 @@ def test_its_term_is_paid_at_once_and_nothing_else_is_charged(account: int, test
     machine = buy_running(account, replace(MONTHLY, bandwidth_mbps=0, public_ip=False))
     before = purses(account)
     asked = by_month(10)
-    cost = price(asked.region, asked.part, 1)
+    cost = price(account, asked.region, asked.part, 1)
     assert (cost.term_minor, cost.listed_minor, cost.hold_minor, cost.idle_hourly) == (56_500, 56_500, 0, 0)
     allocated = allocate(by(account), asked, client_token="once")
     assert allocate(by(account), asked, client_token="once") == allocated

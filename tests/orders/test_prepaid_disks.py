@@ -53,7 +53,7 @@ def account() -> int:
 
 
 def test_its_term_is_paid_when_it_is_there_and_begins_then(account: int, test_clock: BusinessClock) -> None:
-    cost = price(SSD)
+    cost = price(account, SSD)
     assert (cost.hourly, cost.hold_minor, cost.listed_minor) == (None, MONTH_MINOR, MONTH_MINOR)
     (public_id,) = create(by(account), SSD)
     disk = Disk.objects.get(public_id=public_id)

@@ -108,7 +108,7 @@ def test_a_snapshot_is_held_for_at_the_request_and_charged_from_when_it_is_there
 
 
 def test_the_price_asked_for_is_the_hold_of_the_request(account: int) -> None:
-    due = cost(ZONE, 100)
+    due = cost(account, ZONE, 100)
     assert (due.hourly, due.hold_minor) == (Decimal("0.02"), HOLD_MINOR)
 
 

@@ -105,7 +105,7 @@ def _invitation(test_clock: BusinessClock, days: int) -> None:
 
 def _quote(test_clock: BusinessClock, minutes: int) -> None:
     account = _purse()
-    quoted = offered.price(HOURLY, shop.snapshot())
+    quoted = offered.price(HOURLY, shop.snapshot(), account)
     text = shown_quote.sign(account, quoted)
     test_clock.advance(minutes=minutes)
     assert shown_quote.read(account, text) == quoted

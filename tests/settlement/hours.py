@@ -19,6 +19,7 @@ from vmart.pricing.hour import (
     charge_hour,
     charge_traffic,
     deducted_minor,
+    discounted,
 )
 from vmart.pricing.rules import HOUR_S
 
@@ -42,11 +43,17 @@ EDGES = [
 
 @dataclass
 class Machine:
-    """One machine: its number, usage by component, samples."""
+    """One machine: its number, usage by component, samples; from which hours its owner pays which part of prices."""
 
     id: int
     segments: dict[str, list[Segment]]
     samples: list[ByteSample]
+    parts: Mapping[dt.datetime, Decimal] = field(default_factory=dict)
+
+    def part(self, hour: dt.datetime) -> Decimal:
+        """What part of list prices is paid in an hour."""
+        begun = [at for at in self.parts if at <= hour]
+        return self.parts[max(begun)] if begun else Decimal(1)
 
 
 @dataclass
@@ -90,10 +97,10 @@ def charges(world: World, machine: Machine) -> Iterator[tuple[dt.datetime, str, 
         for component, segments in machine.segments.items():
             charge = charge_hour(segments, world.versions, hour)
             if charge.lines:
-                yield hour, component, charge
+                yield hour, component, discounted(charge, machine.part(hour))
         charge = charge_traffic(machine.samples, TRAFFIC, world.versions, hour)
         if charge.lines:
-            yield hour, "traffic", charge
+            yield hour, "traffic", discounted(charge, machine.part(hour))
 
 
 def statement_month(world: World, hour: dt.datetime) -> dt.date:
@@ -171,13 +178,21 @@ def _segments(draw: st.DrawFn, component: str, start: dt.datetime) -> list[Segme
 
 
 @st.composite
-def _machine(draw: st.DrawFn, number: int, start: dt.datetime) -> Machine:
+def _parts(draw: st.DrawFn, start: dt.datetime) -> dict[dt.datetime, Decimal]:
+    """Discounts that begin before the window, at its hours, and after it."""
+    factors = st.sampled_from([Decimal(0), Decimal(1), Decimal("0.875")]) | st.decimals(0, 1, places=4)
+    return {start + HOUR * n: factor for n, factor in draw(st.dictionaries(st.integers(-2, HOURS), factors)).items()}
+
+
+@st.composite
+def _machine(draw: st.DrawFn, number: int, start: dt.datetime, parts: Mapping[dt.datetime, Decimal]) -> Machine:
     components = draw(st.sets(st.sampled_from(sorted(KEYS)), min_size=1))
     samples = draw(st.lists(st.tuples(st.integers(-60, HOURS * HOUR_S + 60), st.integers(1, 2**33)), max_size=5))
     return Machine(
         number,
         {component: draw(_segments(component, start)) for component in sorted(components)},
         [ByteSample(start + dt.timedelta(seconds=at), size) for at, size in samples],
+        parts,
     )
 
 
@@ -190,7 +205,8 @@ def worlds(draw: st.DrawFn) -> World:
     money = st.integers(0, 30) | st.integers(0, 10**7)
     for number in range(1, draw(st.integers(1, 3)) + 1):
         cash, gift = draw(money), draw(money)
-        machines = [draw(_machine(number * 10 + n, start)) for n in range(draw(st.integers(1, 2)))]
+        parts = draw(st.just({}) | _parts(start))
+        machines = [draw(_machine(number * 10 + n, start, parts)) for n in range(draw(st.integers(1, 2)))]
         held = (draw(st.integers(0, cash)), draw(st.integers(0, gift)))
         month = statement_month(world, start)
         months = st.sampled_from([month, (month - dt.timedelta(days=1)).replace(day=1)])

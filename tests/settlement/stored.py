@@ -16,7 +16,7 @@ from vmart.kernel.money import EXACT_QUANTUM, to_minor
 from vmart.metering.models import Horizon
 
 _FILLED = (
-    "bills_charge", "bills_carry", "metering_amendment",
+    "bills_charge", "bills_carry", "metering_amendment", "customers_discount",
     "metering_segment", "metering_sample", "pricing_rate", "pricing_book", "ledger_entry",
     "ledger_transfer", "ledger_hold", "ledger_purses", "customers_account", "settlement_hour", "settlement_stuck",
     "metering_horizon", "worker_operation", "subscriptions_subscription",
@@ -65,6 +65,12 @@ def _account(cursor: Any, account: Any, world: World) -> None:
         "INSERT INTO ledger_purses VALUES (%s, %s, 0, %s, %s, 0, %s, 0, 0, 0)",
         [account.id, account.cash_minor, account.cash_held_minor, account.gift_minor, account.gift_held_minor],
     )
+    for begins, factor in account.machines[0].parts.items():
+        cursor.execute(
+            "INSERT INTO customers_discount (account_id, from_at, factor, reason, by, created_at)"
+            " VALUES (%s, %s, %s, 'drawn', 'a test', now())",
+            [account.id, begins, factor],
+        )
     for month, exact in account.before.items():
         cursor.execute(
             "INSERT INTO bills_carry (account_id, month, exact_e8, deducted_minor, closed_through)"

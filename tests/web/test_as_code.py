@@ -18,7 +18,7 @@ from tests.launch_templates.keeping import template
 from tests.support.actors import by
 from tests.web import programs
 from tests.web.programs import PASSWORD, READERS
-from tests.web.visiting import Visitor, customer, text_of
+from tests.web.visiting import Visitor, customer, form_of, text_of
 from vmart.api.actions.cvm import purchase as api
 from vmart.api.declarations import decode
 from vmart.api.registry import Call as ApiCall
@@ -122,13 +122,21 @@ def test_the_page_has_tabs_an_install_line_and_the_way_back() -> None:
 
 
 def test_the_purchase_page_and_its_price_lead_there_with_what_is_chosen() -> None:
-    visitor = customer()
+    """A stranger by a link; who has an account by a button, which takes along what no address holds."""
+    visitor = Visitor()
     for page in (visitor.get(f"/buy/?{CHOSEN}", follow=True), visitor.get(f"/buy/price/?{CHOSEN}&count=3")):
         found = re.search(r'href="/buy/code/\?([^"]*)"><svg [^\n]*</svg> As code</a>', page.content.decode())
         assert found
         there = _asked(visitor, found[1].replace("&amp;", "&"))
         assert there == ASKED | {"InstanceCount": there["InstanceCount"]}
     assert there["InstanceCount"] == 3
+    buyer = customer()
+    page = buyer.get(f"/buy/?{CHOSEN}", follow=True)
+    assert re.search(
+        r'<button class="link" formaction="/buy/code/" formnovalidate>.* As code</button>', page.content.decode()
+    )
+    answer = buyer.post("/buy/code/", form_of(page))
+    assert _asked(buyer, answer["Location"].removeprefix("/buy/code/?")) == ASKED
 
 
 def test_an_unknown_language_is_the_first() -> None:

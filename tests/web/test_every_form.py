@@ -44,7 +44,7 @@ from vmart.worker.models import Operation
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 READ = {
-    "home", "search", "buy_price", "buy_code", "orders", "order", "order_progress", "machines", "machine",
+    "home", "search", "buy_price", "orders", "order", "order_progress", "machines", "machine",
     "machine_live", "machine_monitoring",
     "machine_another", "balance", "templates", "template", "disks", "snapshots", "images", "quotas", "tags",
     "addresses", "payment_state", "activity", "packages", "security", "overview", "charges", "charges_csv",
@@ -71,6 +71,7 @@ NO_ACCOUNTS = {
     "seller_book_withdraw",  # no account's either: tests/backoffice/test_withdraw_book.py
     "seller_host",  # no account's: tests/backoffice/test_hosts.py
     "list_filter_keep", "list_filter_remove", "list_columns",
+    "buy_code",  # sent to be read, changes nothing: tests/web/test_user_data.py
     "seller_shop", "seller_first_run", "seller_first_run_open", "seller_prices", "seller_sold_out",
     "seller_customer_note", "seller_note_strike",  # the seller's own: tests/backoffice/test_notes.py
     "seller_act_as_end",  # tests/web/test_on_behalf.py
@@ -587,6 +588,9 @@ FORMS: dict[tuple[str, str], Callable[[Sent], HttpResponse]] = {
     ("seller_customer_money", "credited"): lambda sent: sent.of_customer(
         "seller_customer_money",
         {"act": "credit", "key": "a" * 32, "amount": "1", "purse": "cash", "reason": "a transfer"},
+    ),
+    ("seller_customer_discount", "discount"): lambda sent: sent.of_customer(
+        "seller_customer_discount", {"act": "set", "percent": "12.5", "reason": "buys much"}
     ),
     ("seller_customer_freeze", "frozen"): lambda sent: sent.of_customer("seller_customer_freeze", {"why": "Stolen."}),
     ("seller_customer_quotas", "quotas"): lambda sent: sent.of_customer("seller_customer_quotas", {"run_per_s": "3"}),

@@ -140,7 +140,7 @@ def test_what_the_page_has_no_field_for_is_bought_too() -> None:
     visitor = customer(gift_minor=1_000_000)
     page = _opened(visitor, _kept_by_a_program(visitor))
     assert (
-        "Taken from it as well, and not on this form: Host name: host; User data: 10 B; Protection: No program may end"
+        "Taken from it as well, and not on this form: Host name: host; Protection: No program may end"
         " it; At its end: Renew by itself, month by month"
     ) in text_of(page)
     order_id_of(visitor.post("/buy/", form_of(page) | {"act": "buy"}))

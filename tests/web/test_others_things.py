@@ -169,6 +169,7 @@ NAMED: dict[str, list[Arguments]] = {
     "seller_retry": [lambda has: {"operation_id": has.operation}],
     "seller_customer": CUSTOMER,
     "seller_customer_money": CUSTOMER,
+    "seller_customer_discount": CUSTOMER,
     "seller_customer_freeze": CUSTOMER,
     "seller_customer_quotas": CUSTOMER,
     "seller_customer_note": CUSTOMER,

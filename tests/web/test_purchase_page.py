@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.support.actors import by
 from tests.support.business_clock import BusinessClock
+from tests.support.discounts import pays
 from tests.web.visiting import Visitor, customer, form_of, operator, order_id_of, text_of
 from vmart.catalog import shop as catalog
 from vmart.catalog.models import Offer, Zone, ZoneImage
@@ -41,6 +42,29 @@ def test_bought_with_zero_edits() -> None:
     assert machine.instance_type_id == "S5.SMALL2"
     assert machine.public_ip_wanted
     assert machine.password_hash.startswith("$6$")
+
+
+def test_an_account_with_a_discount_sees_its_own_prices() -> None:
+    visitor = customer()
+    pays(visitor.account_id, "0.875")
+    page = visitor.get("/buy/", follow=True).content.decode()
+    assert re.search(r'<dd id="due">¥58\.63</dd>', page)  # 0.875 × 67.00
+    assert '<dd id="discount">12.5 %</dd>' in page
+    answer = visitor.buy()
+    assert Order.objects.get(id=order_id_of(answer)).total_minor == 5863
+    stranger = Client().get("/buy/", follow=True).content.decode()
+    assert re.search(r'<dd id="due">¥67\.00</dd>', stranger)
+    assert 'id="discount"' not in stranger
+
+
+@pytest.mark.parametrize("charge", ["prepaid", "postpaid", "spot"])
+def test_who_pays_nothing_sees_a_price_of_nothing(charge: str) -> None:
+    visitor = customer()
+    pays(visitor.account_id, 0)
+    answer = visitor.get(f"/buy/?charge={charge}&type=S5.SMALL2", follow=True)
+    page = answer.content.decode()
+    assert (answer.status_code, '<dd id="discount">100 %</dd>' in page) == (200, True)
+    assert re.search(r'<dd id="due">¥0\.00</dd>', page)
 
 
 def test_one_form_buys_once_however_often_it_is_sent() -> None:

@@ -59,7 +59,7 @@ from vmart.worker.models import Operation
 
 # Name of the address -> statements at most, those of session, user and language among them.
 CUSTOMERS = {
-    "home": 3, "overview": 8, "search": 6,
+    "home": 3, "overview": 9, "search": 6,
     "machines_chosen": 11, "disks_chosen": 3, "snapshots_chosen": 3, "addresses_chosen": 3,
     "buy": 10, "buy_price": 7, "buy_code": 7, "orders": 3, "order": 7, "order_progress": 6,
     "machines": 5, "machine": 23, "machine_live": 21, "machine_stop": 5, "machine_end": 13,

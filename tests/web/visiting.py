@@ -46,10 +46,20 @@ class Form(HTMLParser):
             self._select = have["name"]
         elif tag == "option" and "selected" in have:
             self.values.append((self._select, have["value"]))
+        elif tag == "textarea" and "name" in have:
+            self._area = have["name"]
+            self.values.append((self._area, ""))
+
+    def handle_data(self, data: str) -> None:
+        if self._area:  # its first line break is the page's
+            told = data if self.values[-1][1] else data.removeprefix("\n")
+            self.values[-1] = (self._area, self.values[-1][1] + told)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._inside = False
+        elif tag == "textarea":
+            self._area = ""
 
     @property
     def data(self) -> dict[str, Any]:

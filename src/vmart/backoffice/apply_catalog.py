@@ -279,7 +279,8 @@ def _parts(catalog: doc.CatalogDocument) -> Iterable[list[Change]]:
         for position, region in enumerate(catalog.regions)
         for change in _put(
             Region, "region", {"code": region.code},
-            legacy_code=region.legacy_code, name_en=region.name.en, name_zh=region.name.zh, position=position,
+            legacy_code=region.legacy_code, name_en=region.name.en, name_zh=region.name.zh,
+            country=region.country or "", position=position,
         )
     ]  # fmt: skip
     yield _zones(catalog)

@@ -1,18 +1,18 @@
 """The seller's pages of what is on sale: types by zone with a switch, prices with a preview, history, the file."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from vmart.backoffice import apply_catalog, prices
+from vmart.backoffice import apply_catalog, book_edit, book_names, prices
 from vmart.backoffice.first_run.pages import as_file
+from vmart.backoffice.price_forms import Prices
 from vmart.backoffice.views import operator, seller
 from vmart.catalog import shop
 from vmart.catalog.models import Applied
@@ -21,57 +21,7 @@ from vmart.kernel.documents import read_yaml
 from vmart.kernel.errors import NotFound, Refused
 from vmart.listings.paging import number
 from vmart.pages import wording
-from vmart.pages.forms import ActForm, text
 from vmart.pricing import books
-
-_PER = {"month": gettext_lazy("month"), "hour": gettext_lazy("hour"), "spot": gettext_lazy("hour as spot")}
-_ALONE = {
-    "traffic_gib": gettext_lazy("Traffic, a GiB"),
-    "idle_address": gettext_lazy("Public address without a machine, an hour"),
-    "snapshot_gib": gettext_lazy("Snapshot, a GiB and hour"),
-    "image_gib": gettext_lazy("Imported image, a GiB and hour"),
-    "package_mbps": gettext_lazy("Bandwidth package, a Mbps and hour"),
-}  # fmt: skip
-
-
-class Prices(ActForm):
-    """Every price that stands alone, and from when the changed ones hold."""
-
-    def __init__(self, document: dict[str, Any], typed: Any = None, **named: Any) -> None:
-        self.priced = prices.priced(document)
-        held = {name: format(value, "f") for name, (_path, value) in self.priced.items()}
-        super().__init__(typed, initial=held | named.pop("initial", {}), **named)
-        for name in self.priced:
-            self.fields[name] = text(_title(name), required=False, maxlength=18, inputmode="decimal")
-        self.fields["begins"] = forms.CharField(
-            label=_("In force from"), required=False,
-            help_text=_("In the billing zone. Until then the prices of now hold."),
-            widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        )  # fmt: skip
-        for hidden in ("based_on", "shown"):
-            self.fields[hidden] = forms.CharField(required=False, widget=forms.HiddenInput)
-        self.paths = {name: name for name in self.fields} | {f"price_book.{name}": name for name in self.priced}  # type: ignore[misc]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """A row a thing, with the fields of its prices."""
-        rows: dict[str, dict[str, Any]] = {}
-        for name in self.priced:
-            thing, _dot, per = name.rpartition(".")
-            row = rows.setdefault(thing or name, {"title": _thing(thing or name), "fields": []})
-            row["fields"].append((_PER.get(per, ""), self[name]))
-        return list(rows.values())
-
-
-def _thing(name: str) -> Any:
-    kind, _dot, code = name.partition(".")
-    if kind == "disks":
-        return f"{wording.disk_type(code)}, GiB"
-    return code or (_("Bandwidth, a Mbps") if kind == "bandwidth" else _ALONE[kind])
-
-
-def _title(name: str) -> str:
-    thing, _dot, per = name.rpartition(".")
-    return f"{_thing(thing or name)} {_PER.get(per, '')}".strip()
 
 
 @never_cache
@@ -121,16 +71,30 @@ def change_prices(request: HttpRequest) -> HttpResponse:
         last = apply_catalog.last_applied()
     except NotFound:
         return redirect("seller_first_run_begin")
-    document = read_yaml(last.text)
+    section = read_yaml(last.text)[prices.BOOK]
     if request.method != "POST":
-        form = Prices(document, initial={"begins": prices.next_midnight(), "based_on": last.id})
-        return _page(request, form)
-    return _changed(request, Prices(document, request.POST))
+        initial = {"begins": prices.next_midnight(), "based_on": last.id}
+        return _page(request, Prices(section, book_names.named(section), initial=initial))
+    return _sent(request, section)
+
+
+def _sent(request: HttpRequest, section: Mapping[str, Any]) -> HttpResponse:
+    """A button of a row changes what is typed; the two below show and publish it."""
+    fields = request.POST.dict()
+    wanted = book_edit.typed(section, fields)
+    try:
+        focus = book_edit.change(section, wanted, request.POST.get("act", ""), fields)
+    except Refused as refused:
+        form = Prices(section, wanted, fields)
+        form.refuse(refused)
+        return _page(request, form, status=422)
+    form = Prices(section, wanted, fields, focus=focus)
+    return _page(request, form) if ":" in request.POST.get("act", "") else _changed(request, form)
 
 
 def _changed(request: HttpRequest, form: Prices) -> HttpResponse:
     based_on = number(request.POST.get("based_on", "")) or 0
-    found = form.made(lambda: prices.preview(form.cleaned_data, form.cleaned_data["begins"], based_on))
+    found = form.made(lambda: prices.preview_whole(form.wanted, form.cleaned_data["begins"], based_on))
     if found is None:
         return _page(request, form, status=422)
     if request.POST.get("act") != "publish":

@@ -1,7 +1,7 @@
 """A catalog file with some of its values changed: what the seller wrote beside them, comments too, stays as it is."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vmart.kernel.documents import DocumentError, read_yaml
@@ -11,7 +11,8 @@ GONE = object()  # instead of a value: the key is taken away
 
 
 def changed(text: str, values: Mapping[Path, Any]) -> str:
-    """The file with ``values`` at their paths (a key of a mapping, a number of a list); GONE takes a key away.
+    """The file with ``values`` at their paths (a key of a mapping, a number of a list); GONE takes a key away. What
+    follows the last of a list is appended to it.
 
     Raises DocumentError where the text is no catalog file, or where it could not be changed without changing more: an
     alias stands for the value in two places.
@@ -26,7 +27,7 @@ def changed(text: str, values: Mapping[Path, Any]) -> str:
         raise DocumentError([str(error)]) from error
     for path, value in values.items():
         _put(wanted, path, value, dict)
-        _put(document, path, round_trip.written(value), round_trip.CommentedMap)
+        _put(document, path, value if value is GONE else round_trip.written(value), round_trip.CommentedMap)
     out = io.StringIO()
     writer.dump(document, out)
     if read_yaml(out.getvalue()) != wanted:
@@ -43,16 +44,50 @@ def new(document: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
+def differences(now: Any, wanted: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """What makes of one section the other, value by value and row by row: comments beside the others stay."""
+    if isinstance(now, Mapping) and isinstance(wanted, Mapping):
+        for name in now.keys() - wanted.keys():
+            yield (*path, name), GONE
+        for name, value in wanted.items():
+            if name in now:
+                yield from differences(now[name], value, (*path, name))
+            else:
+                yield (*path, name), value
+    elif isinstance(now, list) and isinstance(wanted, list) and now and wanted:
+        for number, (before, after) in enumerate(zip(now, wanted, strict=False)):
+            yield from differences(before, after, (*path, number))
+        yield from (((*path, number), GONE) for number in reversed(range(len(wanted), len(now))))
+        yield from (((*path, number), wanted[number]) for number in range(len(now), len(wanted)))
+    elif now != wanted:
+        yield path, wanted
+
+
 def _put(document: Any, path: Path, value: Any, mapping: type) -> None:
     *above, last = path
     for step in above:
         if isinstance(document, dict) and step not in document:
             document[step] = mapping()
         document = document[step]
-    if value is not GONE:
+    if isinstance(document, list):
+        _put_row(document, last, value)
+    elif value is GONE:
+        document.pop(last, None)
+    elif isinstance(last, int) and last not in document and mapping is not dict:
+        document.insert(sum(isinstance(key, int) and key < last for key in document), last, value)  # rows stay in order
+    else:
         document[last] = value
-    elif last in document:
-        del document[last]
+
+
+def _put_row(rows: list[Any], number: Any, value: Any) -> None:
+    from vmart.backoffice import round_trip
+
+    if value is GONE:
+        del rows[number]
+    elif number == len(rows):
+        rows.append(round_trip.in_style_of(value, rows[-1]))
+    else:
+        rows[number] = value
 
 
 def _apart(value: Any) -> Any:

@@ -1,8 +1,9 @@
-"""The seller's pages of customers: search, one customer, money by hand, freezing, quotas."""
+"""The seller's pages of customers: search, one customer, money by hand, discount, freezing, quotas."""
 
 import contextlib
 import secrets
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -13,13 +14,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from vmart.backoffice import tables
-from vmart.backoffice.forms import ActAs, Freeze, Money, Note, Quotas
+from vmart.backoffice.forms import ActAs, Discount, Freeze, Money, Note, Quotas
 from vmart.backoffice.views import operator, seller
 from vmart.customers import notes as noted
 from vmart.customers import roles, staff
 from vmart.kernel.errors import InvalidValue, NotFound, Refused
-from vmart.listings import activity, customers, machines, notes, orders, overview
+from vmart.listings import activity, customers, discounts, machines, notes, orders, overview
 from vmart.orders import by_hand, on_behalf, standing
+from vmart.orders import discount as discounting
 from vmart.pages import behalf, permitted, wording
 from vmart.pages.forms import ActForm
 from vmart.pages.table import Shown
@@ -76,6 +78,26 @@ def money(request: HttpRequest, number: int) -> HttpResponse:
         return _("The balance has changed.") if fresh else _("This form had been sent before; nothing has changed.")
 
     return _done(request, _known(number), "money", form, act)
+
+
+@require_POST
+@operator
+def discount(request: HttpRequest, number: int) -> HttpResponse:
+    """Set how much less the customer pays from the next full hour on, look at what that costs, or withdraw it."""
+    customer, form = _known(number), Discount(request.POST)
+    if request.POST.get("act") == "preview":
+        tried = form.made(lambda: discounting.factor_of(form.cleaned_data["percent"]))
+        return _page(request, customer, {"discount": form}, 422 if tried is None else 200, tried)
+
+    def act() -> str:
+        if request.POST.get("act") == "withdraw":
+            fresh = discounting.withdraw(number, seller(request))
+            return _("What had not begun is withdrawn.") if fresh else _("Nothing is set that could be withdrawn.")
+        said = form.cleaned_data
+        fresh = discounting.set_factor(number, discounting.factor_of(said["percent"]), said["reason"], seller(request))
+        return _("The discount is set.") if fresh else _("It is so already.")
+
+    return _done(request, customer, "discount", form, act)
 
 
 @require_POST
@@ -189,27 +211,58 @@ def _done(
 
 
 def _page(
-    request: HttpRequest, customer: customers.Customer, refused: dict[str, ActForm] | None = None, status: int = 200
+    request: HttpRequest,
+    customer: customers.Customer,
+    refused: dict[str, ActForm] | None = None,
+    status: int = 200,
+    tried: Decimal | None = None,
 ) -> HttpResponse:
     here: dict[str, Any] = {
         "customer": customer,
         "behalf_acts": staff.on_behalf(permitted.staff_role_of(request.user)) == roles.SELLER_ACTS,
         "money_held": overview.balance(customer.id),
         "key": secrets.token_hex(16),
-        "forms": {"money": Money(), "freeze": Freeze(), "quotas": Quotas(customer), "act_as": ActAs(), "note": Note()}
+        "discount": _discount(customer.id, tried),
+        "forms": {
+            "money": Money(),
+            "discount": Discount(),
+            "freeze": Freeze(),
+            "quotas": Quotas(customer),
+            "act_as": ActAs(),
+            "note": Note(),
+        }
         | (refused or {}),
         **_lists(request, customer.id),
     }
     return render(request, "backoffice/customer.html", here, status=status)
 
 
+def _discount(of: int, tried: Decimal | None) -> dict[str, Any]:
+    """What holds, what begins next, and what an hour costs by the one and by the other or by what is tried."""
+    held = discounts.held(of)
+    last = held.last if tried is None else None
+    then = last.factor if last else held.factor if tried is None else tried
+    return {
+        "held": held,
+        "tried": tried,
+        "then": then,
+        "then_at": last.from_at if last else discounts.begins(),
+        "begins_at": discounts.begins(),
+        "hour": discounts.hour(of, held.factor, then),
+    }
+
+
 def _lists(request: HttpRequest, of: int) -> dict[str, Shown[Any]]:
     """Each goes through its pages by itself."""
     before = {
-        name: request.GET.get(f"{name}_before", "") for name in ("notes", "machines", "orders", "statement", "activity")
+        name: request.GET.get(f"{name}_before", "")
+        for name in ("notes", "discounts", "machines", "orders", "statement", "activity")
     }
     return {
         "notes": Shown(tables.NOTES, notes.of_account(of, before["notes"]), request, _("Notes"), "notes_before"),
+        "discounts": Shown(
+            tables.DISCOUNTS, discounts.of_account(of, before["discounts"]), request, _("Discount"), "discounts_before"
+        ),
         "machines": Shown(
             tables.MACHINES, machines.by_key(of, before=before["machines"]), request, _("Machines"), "machines_before"
         ),

@@ -28,6 +28,20 @@ class Money(ActForm):
     reason = text(_("Reason"), hint=_("The customer reads it in the statement."), maxlength=200)
 
 
+class Discount(ActForm):
+    """How much less than list prices a customer pays from the next full hour on."""
+
+    paths = {"factor": "percent", "reason": "reason"}
+    prefix_id = "discount-"
+
+    percent = text(
+        _("Percent off list prices"),
+        hint=_("From 0 to 100, with two decimals at most; 0 ends a discount."),
+        inputmode="decimal", maxlength=20,
+    )  # fmt: skip
+    reason = text(_("Reason"), hint=_("The customer reads it in the audit log."), maxlength=200)
+
+
 class Freeze(ActForm):
     """Why a customer may buy nothing."""
 

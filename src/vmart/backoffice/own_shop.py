@@ -6,7 +6,7 @@ from typing import Any
 from vmart.backoffice import apply_catalog, catalog_text, opening
 from vmart.catalog import colour, logo
 from vmart.events.actor import Actor
-from vmart.kernel.documents import DocumentError
+from vmart.kernel.documents import DocumentError, Problem
 from vmart.kernel.errors import InvalidValue
 
 SECTION = "shop"
@@ -22,7 +22,7 @@ def section(said: Mapping[str, Any], before: Mapping[str, Any], sent: tuple[byte
         made["name"] = _both(said, "name")
     elif said["name_zh"]:
         raise InvalidValue("The shop has a Chinese name and no English one.", field="shop.name.en")
-    if kept := _logo(said, before, sent):
+    if kept := logo_text(before.get("logo"), sent, without=said["without_logo"]):
         made["logo"] = kept
     own = {theme: said[f"colour_{theme}"].lower() for theme in (colour.LIGHT, colour.DARK)}
     if own != {"light": "", "dark": ""} and own != dict(colour.OWN):
@@ -47,9 +47,13 @@ def _both(said: Mapping[str, Any], name: str) -> dict[str, str]:
     return {"en": english, "zh": texts["zh"] or english}
 
 
-def _logo(said: Mapping[str, Any], before: Mapping[str, Any], sent: tuple[bytes, int] | None) -> str | None:
+def logo_text(before: str | None, sent: tuple[bytes, int] | None, *, without: bool) -> str | None:
+    """The logo as a catalog file has it: ``sent``, else the one before, unless there is to be none.
+
+    Raises InvalidValue for what is no picture that this shop takes.
+    """
     if sent is None:
-        return None if said["without_logo"] else before.get("logo")
+        return None if without else before
     content, size = sent
     try:
         if size > logo.BYTES_MAX:
@@ -86,5 +90,8 @@ def put(made: Mapping[str, Any], *, based_on: int, by: Actor) -> None:
 
 def refused(error: DocumentError) -> InvalidValue:
     """The first problem of a document as a refusal, at its path."""
-    path, _, sentence = error.problems[0].partition(": ")
+    first = error.problems[0]
+    if isinstance(first, Problem):
+        return InvalidValue(first.template, field=first.path, **first.params)
+    path, _, sentence = first.partition(": ")
     return InvalidValue("{problem}", field=path, problem=sentence or path)

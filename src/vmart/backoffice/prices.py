@@ -3,12 +3,13 @@
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from vmart.backoffice import apply_catalog, catalog_text, own_shop
+from vmart.backoffice import apply_catalog, book_names, catalog_text, own_shop
+from vmart.backoffice.book_names import Value
 from vmart.catalog import shop
 from vmart.catalog.models import Applied
 from vmart.events.actor import Actor
@@ -18,10 +19,8 @@ from vmart.kernel.errors import InvalidValue, NotFound
 from vmart.listings import effect
 from vmart.pricing import books
 from vmart.pricing.book import PriceBook
-from vmart.pricing.host_typed import decimal
 
 BOOK = "price_book"
-_ALONE = ("traffic_gib", "idle_address", "snapshot_gib", "image_gib", "package_mbps")
 # Later prices begin after those that are published: one of a far year would hold up every change until then.
 _AHEAD = dt.timedelta(days=366)
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
@@ -29,15 +28,43 @@ _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One price: its path in the file, as it is and as it is to be."""
+    """One price or table by its name, as it is and as it is to be; None: it is not there."""
 
-    path: catalog_text.Path
-    old: Decimal
-    new: Decimal
+    name: str
+    old: Value | None
+    new: Value | None
 
     @property
-    def name(self) -> str:
-        return ".".join(map(str, self.path[1:]))
+    def before(self) -> "Shown":
+        return Shown.of(self.old)
+
+    @property
+    def after(self) -> "Shown":
+        return Shown.of(self.new)
+
+    @property
+    def is_money(self) -> bool:
+        """Prices, in the shop's currency; else factors, or names of tables."""
+        rows = self.new or self.old
+        if isinstance(rows, tuple):
+            return "price" in rows[0]
+        return self.name.rpartition(".")[2] in (*book_names.PER, "spot", *book_names.ALONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One side of a change: an amount, a text, or lines with the range of each."""
+
+    amount: Decimal | None = None
+    text: str = ""
+    lines: tuple[tuple[str, Decimal], ...] = ()
+
+    @classmethod
+    def of(cls, value: Value | None) -> "Shown":
+        if isinstance(value, tuple):
+            return cls(lines=tuple((book_names.ranged(row), Decimal(row[list(row)[-1]])) for row in value))
+        plain = book_names.plain(value)
+        return cls(amount=plain) if isinstance(plain, Decimal) else cls(text=value or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +82,34 @@ class Preview:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def priced(document: Mapping[str, Any]) -> dict[str, tuple[catalog_text.Path, Decimal]]:
-    """Every price of a file that stands alone, by the name of its field: path and value. Prices in steps do not."""
-    book = document[BOOK]
-    found: dict[str, tuple[catalog_text.Path, Decimal]] = {}
-    for kind, per in (("instance_types", ("month", "hour", "spot")), ("disks", ("month", "hour"))):
-        for code, price in book[kind].items():
-            for name in per:
-                if name in price:
-                    found[f"{kind}.{code}.{name}"] = (BOOK, kind, code, name), Decimal(price[name])
-    for when in ("month", "hour"):
-        steps = book["bandwidth"][when]
-        if len(steps) == 1:
-            found[f"bandwidth.{when}"] = (BOOK, "bandwidth", when, 0, "price"), Decimal(steps[0]["price"])
-    return found | {name: ((BOOK, name), Decimal(book[name])) for name in _ALONE if name in book}
+def section() -> Mapping[str, Any]:
+    """The price book of the file that was applied last. Raises NotFound."""
+    found: Mapping[str, Any] = read_yaml(apply_catalog.applied())[BOOK]
+    return found
 
 
-def preview(typed: Mapping[str, str], begins: str, based_on: int) -> Preview:
-    """What the typed prices would do from then on. Raises InvalidValue with the field's name, ChangedMeanwhile."""
+def preview(typed: Mapping[str, Value], begins: str, based_on: int) -> Preview:
+    """``preview_whole`` of a book in which these are typed otherwise; names that it does not have count for nothing."""
+    held = book_names.named(section())
+    return preview_whole(held | {name: typed[name] for name in held if name in typed}, begins, based_on)
+
+
+def preview_whole(wanted: Mapping[str, Value], begins: str, based_on: int) -> Preview:
+    """What a book of these prices, by ``book_names``, would do from then on.
+
+    Raises InvalidValue with a name of ``book_names`` or a path of the file, ChangedMeanwhile.
+    """
     last = apply_catalog.last_applied()
     if last.id != based_on:
         raise apply_catalog.changed_meanwhile()
-    document = read_yaml(last.text)
-    changes = tuple(_changes(document, typed))
+    before = read_yaml(last.text)[BOOK]
+    after = book_names.with_named(before, wanted)
+    changes = tuple(_changes(before, after))
     if not changes:
         raise InvalidValue("No price is another than it was.")
     begins_at = instant(begins)
-    values: dict[catalog_text.Path, Any] = {change.path: change.new for change in changes}
-    values |= {(BOOK, "version"): document[BOOK]["version"] + 1, (BOOK, "effective_at"): begins_at}
+    values = dict(catalog_text.differences(before, after, (BOOK,)))
+    values |= {(BOOK, "version"): before["version"] + 1, (BOOK, "effective_at"): begins_at}
     try:
         text = catalog_text.changed(last.text, values)
         _catalog, book = apply_catalog.read(text)
@@ -154,14 +181,12 @@ def history() -> list[Applied]:
     return list(Applied.objects.defer("text").order_by("-id")[:100])
 
 
-def _changes(document: Mapping[str, Any], typed: Mapping[str, str]) -> list[Change]:
-    found = []
-    for name, (path, old) in priced(document).items():
-        if name in typed and typed[name].strip() != format(old, "f"):
-            new = decimal(typed, name, 8)
-            if new != old:
-                found.append(Change(path, old, new))
-    return found
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    old, new = book_names.named(before), book_names.named(after)
+    for name in old | new:
+        one, other = old.get(name), new.get(name)
+        if book_names.plain(one) != book_names.plain(other):
+            yield Change(name, one, other)
 
 
 def _check_begin(begins_at: dt.datetime) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-__all__ = ["CommentedMap", "YAMLError", "writer", "written"]
+__all__ = ["CommentedMap", "YAMLError", "in_style_of", "writer", "written"]
 
 
 class _Exact(RoundTripRepresenter):
@@ -22,7 +23,8 @@ class _Exact(RoundTripRepresenter):
 
 
 def _decimal(representer: RoundTripRepresenter, value: Decimal) -> ScalarNode:
-    return representer.represent_scalar("tag:yaml.org,2002:float", format(value, "f"))
+    text = format(value, "f")
+    return representer.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)
 
 
 def _instant(representer: RoundTripRepresenter, value: dt.datetime) -> ScalarNode:
@@ -43,12 +45,26 @@ def writer() -> YAML:
     return yaml
 
 
+def in_style_of(value: Any, other: Any) -> Any:
+    """``value`` on one line where ``other`` is."""
+    if isinstance(value, CommentedMap) and isinstance(other, CommentedMap) and other.fa.flow_style():
+        value.fa.set_flow_style()
+    return value
+
+
 def written(value: Any) -> Any:
-    """Mappings and lists as the writer takes them; a text of several lines as one."""
+    """Mappings and lists as the writer takes them; a text of several lines as one.
+
+    In quotes is what YAML 1.1, by which catalogs are read, would take for something else: NO, on, 12:30.
+    """
     if isinstance(value, Mapping):
         return CommentedMap({name: written(inner) for name, inner in value.items()})
     if isinstance(value, list | tuple):
         return [written(inner) for inner in value]
     if isinstance(value, str) and "\n" in value:
         return LiteralScalarString(value)
+    if isinstance(value, str) and any(
+        form.match(value) for _tag, form in yaml.SafeLoader.yaml_implicit_resolvers.get(value[:1], ())
+    ):
+        return DoubleQuotedScalarString(value)
     return value

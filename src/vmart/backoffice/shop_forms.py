@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
 from vmart.catalog import colour
@@ -16,8 +17,34 @@ def area(label: Any, hint: Any = "") -> forms.CharField:
     return forms.CharField(label=label, help_text=hint, required=False, strip=True, widget=widget)
 
 
-def _colour(label: Any, hint: Any = "") -> forms.CharField:
-    return forms.CharField(label=label, help_text=hint, required=False, widget=forms.TextInput(attrs={"type": "color"}))
+def colour_fields() -> tuple[forms.CharField, forms.CharField]:
+    """The main colour, light and dark."""
+
+    def chooser(label: Any, hint: Any) -> forms.CharField:
+        widget = forms.TextInput(attrs={"type": "color"})
+        return forms.CharField(label=label, help_text=hint, required=False, widget=widget)
+
+    return (
+        chooser(_("Main colour, light"), _("Of buttons, links and what is chosen. Text in it must be readable.")),
+        chooser(_("Main colour, dark"), _("The same for who reads the pages dark: a brighter one.")),
+    )
+
+
+def logo_fields() -> tuple[forms.FileField, forms.BooleanField]:
+    """A logo to be sent, and none instead of the one that there is."""
+    sent = forms.FileField(
+        label=_("Logo"),
+        help_text=_("PNG or WebP, at most 2 MiB. It is shown 26 pixels high, also on dark ground."),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/png,image/webp"}),
+    )
+    return sent, forms.BooleanField(label=_("No logo"), required=False)
+
+
+def logo_sent(files: MultiValueDict[str, Any]) -> tuple[bytes, int] | None:
+    """What was sent as the logo, with its real size (``pages/uploads.py``)."""
+    file = files.get("logo")
+    return (file.read(), file.size) if file is not None and file.size else None
 
 
 _AS_ENGLISH = _("Left empty, the English one stands here too.")
@@ -34,17 +61,8 @@ class Look(ActForm):
 
     name_en = text(_("Name of the shop, in English"), maxlength=40)
     name_zh = text(_("Name of the shop, in Chinese"), hint=_AS_ENGLISH, required=False, maxlength=40)
-    logo = forms.FileField(
-        label=_("Logo"),
-        help_text=_("PNG or WebP, at most 2 MiB. It is shown 26 pixels high, also on dark ground."),
-        required=False,
-        widget=forms.FileInput(attrs={"accept": "image/png,image/webp"}),
-    )
-    without_logo = forms.BooleanField(label=_("No logo"), required=False)
-    colour_light = _colour(
-        _("Main colour, light"), _("Of buttons, links and what is chosen. Text in it must be readable.")
-    )
-    colour_dark = _colour(_("Main colour, dark"), _("The same for who reads the pages dark: a brighter one."))
+    logo, without_logo = logo_fields()
+    colour_light, colour_dark = colour_fields()
     support = text(
         _("Address for support"), hint=_("Stands below every page and in every mail."), required=False, maxlength=254,
         inputmode="email",

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from vmart.backoffice import apply_catalog, own_shop
-from vmart.backoffice.shop_forms import Look
+from vmart.backoffice.shop_forms import Look, logo_sent
 from vmart.backoffice.views import operator, seller
 from vmart.catalog import shop
 from vmart.kernel.documents import read_yaml
@@ -37,9 +37,7 @@ def look(request: HttpRequest) -> HttpResponse:
 
 
 def _save(request: HttpRequest, said: Any, before: Any) -> None:
-    file: Any = request.FILES.get("logo")
-    sent = (file.read(), file.size) if file is not None and file.size else None
-    made = own_shop.section(said, before, sent)
+    made = own_shop.section(said, before, logo_sent(request.FILES))
     own_shop.put(made, based_on=number(said["based_on"]) or 0, by=seller(request))
 
 

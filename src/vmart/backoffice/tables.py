@@ -3,15 +3,17 @@
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from vmart.customers.models import Note, StaffChange, User
+from vmart.customers.models import Discount, Note, StaffChange, User
 from vmart.instances.models import Instance
+from vmart.kernel import clock
 from vmart.listings.attention import Need
 from vmart.listings.checklist import Step
 from vmart.listings.customers import CustomerRow
 from vmart.listings.sales import FailedDelivery
+from vmart.orders.discount import percent_off
 from vmart.orders.disks.again import Foretold, Holds
 from vmart.orders.models import Order
 from vmart.pages import cells, lists, printed, role_words, wording
@@ -91,7 +93,8 @@ def _customer(row: CustomerRow) -> SafeString:
 
 
 def _standing(row: CustomerRow) -> SafeString:
-    return badge(_("Frozen"), "bad") if row.frozen_reason else badge(_("May buy"), "good")
+    state = badge(_("Frozen"), "bad") if row.frozen_reason else badge(_("May buy"), "good")
+    return state if row.factor == 1 else together(state, " ", soft(f"\N{MINUS SIGN}{printed.percent(1 - row.factor)}"))
 
 
 CUSTOMERS: Table[CustomerRow] = Table(
@@ -104,11 +107,29 @@ CUSTOMERS: Table[CustomerRow] = Table(
         Column("balance_minor", _("Balance"), lambda row: printed.money(row.balance_minor),
                lambda row: row.balance_minor, css=FIGURE, ordered=True),
         Column("frozen_reason", _("State"), _standing, lambda row: row.frozen_reason),
+        Column("percent_off", "", None, lambda row: percent_off(row.factor)),
     ),
     empty=_("Nobody has signed up yet."),
     none_such=_("No customer is called so. Whole words find one, or their beginnings."),
     filters=(Filter("q", _("Address, name, number, machine or IP")),),
 )  # fmt: skip
+
+
+def _begins(row: Discount) -> SafeString:
+    is_coming = row.from_at > clock.now()
+    return together(printed.instant(row.from_at), " ", badge(_("to come"), "warn") if is_coming else "")
+
+
+DISCOUNTS: Table[Discount] = Table(
+    (
+        Column("from", _("From"), _begins, css=NUM),
+        Column("off", _("Off list prices"), lambda row: printed.percent(1 - row.factor), css=FIGURE),
+        Column("reason", _("Reason"), lambda row: row.reason, css=FREE),
+        Column("set", pgettext_lazy("discount", "Set"), lambda row: printed.instant(row.created_at), css=NUM),
+        Column("by", _("By whom"), lambda row: row.by, css=FREE),
+    ),
+    empty=_("This customer has always paid list prices."),
+)
 
 MACHINES: Table[Instance] = Table(
     (

@@ -42,6 +42,7 @@ urlpatterns = [
     path("customers/<int:number>/", customer_pages.detail, name="seller_customer"),
     path("customers/<int:number>/money/", customer_pages.money, name="seller_customer_money"),
     path("customers/<int:number>/freeze/", customer_pages.freeze, name="seller_customer_freeze"),
+    path("customers/<int:number>/discount/", customer_pages.discount, name="seller_customer_discount"),
     path("customers/<int:number>/quotas/", customer_pages.quotas, name="seller_customer_quotas"),
     path("customers/<int:number>/notes/", customer_pages.note, name="seller_customer_note"),
     path("customers/<int:number>/notes/<int:note>/strike/", customer_pages.strike, name="seller_note_strike"),

@@ -1,6 +1,6 @@
 """A price book that has not begun is withdrawn: the book before goes on, and the catalog file says it again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import F
@@ -45,7 +45,7 @@ def _file_without(version: int) -> str:
     if before is None:  # it will be refused
         return last.text
     section = read_yaml(last.text)[BOOK]
-    return catalog_text.changed(last.text, dict(_differences(section, _section(before), (BOOK,))))
+    return catalog_text.changed(last.text, dict(catalog_text.differences(section, _section(before), (BOOK,))))
 
 
 def _section(book: Book) -> Mapping[str, Any]:
@@ -55,20 +55,3 @@ def _section(book: Book) -> Mapping[str, Any]:
         if section["version"] == book.version:
             return section
     return dict(book.document)
-
-
-def _differences(now: Any, wanted: Any, path: catalog_text.Path) -> Iterator[tuple[catalog_text.Path, Any]]:
-    """What makes of one section the other, value by value: comments beside the others stay."""
-    if isinstance(now, Mapping) and isinstance(wanted, Mapping):
-        for name in now.keys() - wanted.keys():
-            yield (*path, name), catalog_text.GONE
-        for name, value in wanted.items():
-            if name in now:
-                yield from _differences(now[name], value, (*path, name))
-            else:
-                yield (*path, name), value
-    elif isinstance(now, list) and isinstance(wanted, list) and len(now) == len(wanted):
-        for number, value in enumerate(wanted):
-            yield from _differences(now[number], value, (*path, number))
-    elif now != wanted:
-        yield path, wanted

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from vmart import engines
+from vmart.catalog import countries
 from vmart.catalog.brand import Brand
 from vmart.kernel.documents import DocumentError, as_json, check, read_yaml
 from vmart.kernel.networks import network6
@@ -157,12 +158,25 @@ class Zone(_Part):
 
 
 class Region(_Part):
-    """A region and its zones; ``legacy_code`` is its short name in the legacy API."""
+    """A region and its zones; ``legacy_code`` is its short name in the legacy API.
+
+    ``country``: two letters of ISO 3166-1. Its flag stands beside the region's name; without it there is none.
+    """
 
     code: Code
     legacy_code: Annotated[str, Field(pattern=r"^[a-z]{2,10}$")]
     name: Name
+    country: str | None = None
     zones: tuple[Zone, ...] = Field(min_length=1)
+
+    @field_validator("country", mode="before")
+    @classmethod
+    def _is_a_country(cls, said: object) -> object:
+        if said is False:
+            raise ValueError('YAML reads NO as a word for false: Norway is "NO", in quotes')
+        if said is not None and said not in countries.codes():
+            raise ValueError(f"{said!r:.20} is no country of ISO 3166-1: two capital letters are expected, as in DE")
+        return said
 
 
 class Family(_Part):

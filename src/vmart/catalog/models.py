@@ -57,10 +57,14 @@ class Region(models.Model):
     legacy_code = models.CharField(max_length=10, unique=True)  # "gz"
     name_en = models.CharField(max_length=80)
     name_zh = models.CharField(max_length=80)
+    country = models.CharField(max_length=2, default="", db_default="", blank=True)  # "CN"; "" where none is said
     position = models.IntegerField()
 
     class Meta:
         db_table = "catalog_region"
+        constraints = [
+            models.CheckConstraint(condition=Q(country__regex="^([A-Z]{2})?$"), name="catalog_region_country_code")
+        ]
 
 
 class Zone(models.Model):

@@ -11,6 +11,7 @@ from vmart import __version__
 from vmart.config.commands import (
     attention,
     catalog,
+    catalog_price,
     clock,
     customer,
     database,
@@ -42,6 +43,7 @@ for _command in (
     spot.spot, running.web, running.console, running.worker,
 ):  # fmt: skip
     main.add_command(_command)
+catalog.catalog.add_command(catalog_price.price)
 
 if __name__ == "__main__":
     main(prog_name="vmart")

@@ -91,6 +91,31 @@ class Account(models.Model):
         indexes = [GinIndex(Words("name"), name="customers_account_words")]
 
 
+class Discount(models.Model):
+    """What part of every list price an account pays from a full hour on, until its next row; 1: all of it.
+
+    Rows that have begun are never changed: what was charged by them can be counted again.
+    """
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    from_at = models.DateTimeField()
+    factor = models.DecimalField(max_digits=5, decimal_places=4)
+    reason = models.CharField(max_length=500)
+    by = models.CharField(max_length=300)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "customers_discount"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "from_at"], name="customers_discount_once"),
+            models.CheckConstraint(condition=Q(factor__gte=0, factor__lte=1), name="customers_discount_factor"),
+            models.CheckConstraint(
+                condition=Q(from_at__minute=0, from_at__second=0), name="customers_discount_full_hour"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="customers_discount_reason"),
+        ]
+
+
 class Note(models.Model):
     """What one who sells wrote about a customer; ``by`` and ``struck_by`` as ``Actor.name``. Rows are never deleted."""
 

@@ -14,7 +14,7 @@ class StaffPermission(StrEnum):
     CUSTOMERS = "customers"  # look for customers, and at all that is a customer's
     NOTES = "notes"  # write notes of customers, and strike them out
     MEND = "mend"  # retry work, deliver a lost machine again, end one
-    MONEY = "money"  # credit, debit, refund, void; messages of card providers
+    MONEY = "money"  # credit, debit, refund, void; discounts; messages of card providers
     STANDING = "standing"  # freeze customers, and set their quotas
     PRICES = "prices"  # look at the catalog and its prices
     STOCK = "stock"  # the switch for sold out, and that of a host which takes no more machines

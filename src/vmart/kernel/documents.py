@@ -12,8 +12,18 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_TEMPLATE = "template"
+
+
+class Problem(str):
+    """A problem as text, path first, of which a page can also say the sentence in its reader's language."""
+
+    path: str
+    template: str
+    params: Mapping[str, str]
 
 
 class DocumentError(ValueError):
@@ -22,6 +32,19 @@ class DocumentError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+def problem_at(path: str, template: str, **params: str) -> Problem:
+    """A problem whose sentence is ``template`` with its places filled."""
+    problem = Problem(f"{path}: {template.format(**params)}")
+    problem.path, problem.template, problem.params = path, template, params
+    return problem
+
+
+def wrong_part(place: tuple[str | int, ...], template: str, **params: str) -> ValidationError:
+    """What a validator raises of one part of its value; ``check`` names the part."""
+    kind = PydanticCustomError("value_error", template, {**params, _TEMPLATE: template})
+    return ValidationError.from_exception_data("part", [InitErrorDetails(type=kind, loc=place, input=None)])
 
 
 class _ExactLoader(yaml.SafeLoader):
@@ -110,11 +133,15 @@ def check(model: type[ModelT], document: Mapping[str, Any], *, at: str = "") -> 
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        problems = []
+        problems: list[str] = []
         for problem in error.errors(include_url=False):
             steps = [str(step) for step in problem["loc"] if not str(step).startswith("function-")]
             path = ".".join(([at] if at else []) + steps) or "document"
-            problems.append(f"{path}: {_sentence(problem['type'], problem['msg'], problem.get('input'))}")
+            params = dict(problem.get("ctx", {}))
+            if template := params.pop(_TEMPLATE, ""):
+                problems.append(problem_at(path, template, **params))
+            else:
+                problems.append(f"{path}: {_sentence(problem['type'], problem['msg'], problem.get('input'))}")
         raise DocumentError(problems) from error
 
 

@@ -13,6 +13,7 @@ from vmart.kernel.money import CONTEXT, exponent
 from vmart.listings import charges
 from vmart.orders.models import Order
 from vmart.pricing import books
+from vmart.pricing.book import PriceBook
 from vmart.pricing.hour import price_version, rate_per_hour
 
 SOON = dt.timedelta(days=14)
@@ -158,7 +159,12 @@ def _cost(account_id: int, now: dt.datetime) -> Cost:
 
 def per_hour(account_id: int, now: dt.datetime) -> Decimal | None:
     """What an hour of all that is in use costs, each thing at the tier of its age; None where a price is missing."""
-    rates = price_version(books.current_book(shop.snapshot().generation)).rates
+    return per_hour_by(account_id, books.own_book(account_id, shop.snapshot().generation, now), now)
+
+
+def per_hour_by(account_id: int, book: PriceBook, now: dt.datetime) -> Decimal | None:
+    """The same by another book."""
+    rates = price_version(book).rates
     tiers = sorted({row.tier_from_s for rows in rates.values() for row in rows})
     found = Decimal(0)
     with localcontext(CONTEXT):

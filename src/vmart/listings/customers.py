@@ -3,10 +3,11 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from vmart.customers import quotas, words
-from vmart.kernel import db
+from vmart.kernel import clock, db
 from vmart.kernel.text import ip_of
 from vmart.listings.paging import PAGE, Page, Placing, cut, key_of, key_read, number
 
@@ -15,7 +16,10 @@ _FILE_PAGE = 2000
 
 @dataclass(frozen=True, slots=True)
 class CustomerRow:
-    """A customer in a list; minor units. ``email`` is the owner's, of several the first's."""
+    """A customer in a list; minor units. ``email`` is the owner's, of several the first's.
+
+    ``factor``: the part of list prices that is paid now.
+    """
 
     id: int
     email: str
@@ -24,6 +28,7 @@ class CustomerRow:
     balance_minor: int
     machines: int
     frozen_reason: str
+    factor: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ _LIST = """
 SELECT a.id, coalesce(owner.email, '') AS email, a.name, a.created_at, a.frozen_reason,
        fn.ledger_balance(p) AS balance_minor,
        (SELECT count(*) FROM instances_instance i WHERE i.account_id = a.id AND i.state <> 'GONE') AS machines,
+       coalesce((SELECT d.factor FROM customers_discount d WHERE d.account_id = a.id AND d.from_at <= %(now)s
+                 ORDER BY d.from_at DESC LIMIT 1), 1) AS factor,
        {place} AS place
 FROM {accounts} {owner}
 WHERE (%(last_id)s::bigint IS NULL OR {after})
@@ -120,7 +127,7 @@ def page(word: str = "", before: str = "", order: str = "", size: int = PAGE) ->
     asked = (
         {"word": word, "number": number(word), "ip": ip_of(word) or None, "words": words.asked(word)} if word else {}
     )
-    rows = db.rows(query, last_id=last_id, place=place, limit=size + 1, **asked)
+    rows = db.rows(query, now=clock.now(), last_id=last_id, place=place, limit=size + 1, **asked)
     found = cut(rows, lambda row: key_of(row, by), first=last_id is None, size=size)
     return Page([_customer_row(row) for row in found.rows], found.older, found.first)
 

@@ -41,12 +41,17 @@ class Whole:
         return self.after - self.before
 
 
-# Open usage by key, quantity and in which tier of age it is now; traffic is charged by the byte, not by the hour.
+# Open usage by key, quantity, in which tier of age it is now, and what part of list prices its account pays; traffic is
+# charged by the byte, not by the hour.
 _RUNNING = """
-SELECT price_key, quantity, count(*) AS number,
+WITH paid AS MATERIALIZED (
+  SELECT DISTINCT ON (account_id) account_id, factor FROM customers_discount
+  WHERE from_at <= %(now)s ORDER BY account_id, from_at DESC)
+SELECT price_key, quantity, count(*) AS number, coalesce(factor, 1) AS part,
        width_bucket(age_s + extract(epoch FROM %(now)s - started_at), %(bounds)s::numeric[]) AS tier
-FROM metering_segment WHERE ended_at IS NULL AND component <> 'traffic' AND started_at <= %(now)s
-GROUP BY price_key, quantity, tier
+FROM metering_segment LEFT JOIN paid USING (account_id)
+WHERE ended_at IS NULL AND component <> 'traffic' AND started_at <= %(now)s
+GROUP BY price_key, quantity, part, tier
 """
 _COUNTED = """
 SELECT (SELECT count(DISTINCT subscription_id) FROM metering_segment
@@ -61,10 +66,10 @@ def of_book(old: PriceBook, new: PriceBook) -> Whole:
     bounds = sorted({row.tier_from_s for rows in (*before.values(), *after.values()) for row in rows})
     found: dict[str, list[tuple[int, Decimal, Decimal]]] = defaultdict(list)
     for row in db.rows(_RUNNING, now=clock.now(), bounds=bounds):
-        age_s = bounds[max(row["tier"] - 1, 0)]
+        age_s, part = bounds[max(row["tier"] - 1, 0)], row["part"]
         found[row["price_key"]].append((
-            row["number"], an_hour(before.get(row["price_key"], ()), row["quantity"], age_s),
-            an_hour(after.get(row["price_key"], ()), row["quantity"], age_s),
+            row["number"], part * an_hour(before.get(row["price_key"], ()), row["quantity"], age_s),
+            part * an_hour(after.get(row["price_key"], ()), row["quantity"], age_s),
         ))  # fmt: skip
     effects = [_sum(key, rows) for key, rows in sorted(found.items())]
     changed = [effect for effect in effects if effect.before != effect.after]

@@ -33,7 +33,7 @@ class Reckoned:
 
 def reckoned(machines: Sequence[Instance], mbps: int) -> list[Reckoned]:
     new = [_bandwidth_hourly(machine, mbps) for machine in machines]
-    more = [hourly.more(agreed.at_speed(machine, mbps)) if _is_by_hour(machine) else Decimal(0) for machine in machines]
+    more = [hourly.more(one, agreed.at_speed(one, mbps)) if _is_by_hour(one) else Decimal(0) for one in machines]
     return [
         Reckoned(
             one.public_id, one.internet_charge_type, one.bandwidth_mbps, mbps, cost, hours, _traffic_per_gib(one)
@@ -46,12 +46,15 @@ def _traffic_per_gib(machine: Instance) -> Decimal | None:
     if machine.internet_charge_type != TRAFFIC_POSTPAID_BY_HOUR:
         return None
     here = shop.snapshot()
-    return books.current_book(here.generation).regions[here.zones[machine.zone_id].region].traffic_gib
+    book = books.own_book(machine.account_id, here.generation)
+    return book.regions[here.zones[machine.zone_id].region].traffic_gib
 
 
 def _bandwidth_hourly(machine: Instance, mbps: int) -> Decimal:
     """What this speed costs the machine an hour at today's price; 0 by traffic."""
-    return hourly.hour_of(agreed.at_speed(machine, mbps).term) if _is_by_hour(machine) else Decimal(0)
+    if not _is_by_hour(machine):
+        return Decimal(0)
+    return hourly.hour_of(machine.account_id, agreed.at_speed(machine, mbps).term)
 
 
 def _is_by_hour(machine: Instance) -> bool:

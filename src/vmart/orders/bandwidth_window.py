@@ -93,7 +93,7 @@ def _new(machine: Instance, asked: Window) -> New:
 
 def _priced(machines: Sequence[Instance], asked: Window) -> Priced:
     (machine,) = machines
-    book, new = books.current_book(shop.snapshot().generation), _new(machine, asked)
+    book, new = books.own_book(machine.account_id, shop.snapshot().generation), _new(machine, asked)
     first, last = _date(asked.starts_on, "starts_on"), _date(asked.ends_on, "ends_on")
     had, anchor_at = agreed.had(new), machine.subscription.anchor_at
     assert anchor_at is not None
@@ -102,7 +102,7 @@ def _priced(machines: Sequence[Instance], asked: Window) -> Priced:
         machine.public_id, amount, amount, amount, amount, 0, (last - first).days + 1, anchor_at,
         max(clock.now(), _midnight(first)), _midnight(last + _DAY), (new.term,), (had,),
     )  # fmt: skip
-    return Priced(WINDOW_ORDER, book.version, book.currency, (line,))
+    return Priced.by(book, WINDOW_ORDER, [line])
 
 
 def _still_so(machines: Sequence[Instance], due: Priced, asked: Window) -> None:

@@ -25,10 +25,10 @@ class Cost:
     book_version: int
 
 
-def cost(term: Term) -> Cost:
+def cost(account_id: int, term: Term) -> Cost:
     """Of what pays so, by the catalog of now."""
     here = shop.snapshot()
-    exact = hourly.hour_of(term)
+    exact = hourly.hour_of(account_id, term)
     version = books.current_book(here.generation).version
     return Cost(exact, hold_minor([exact], exponent(here.currency)), term, version)
 

@@ -88,7 +88,8 @@ def _check(refuse_kind: Check, things: Sequence[Thing], asked: Conversion) -> No
 
 
 def _priced(action: str, things: Sequence[Thing], asked: Conversion) -> Priced:
-    book, further = books.current_book(shop.snapshot().generation), term_from_now(asked.months)
+    book = books.own_book(things[0].account_id, shop.snapshot().generation)
+    further = term_from_now(asked.months)
     terms = agreed.by_hour([thing.id for thing in things])
     lines = tuple(
         PricedLine(
@@ -97,7 +98,7 @@ def _priced(action: str, things: Sequence[Thing], asked: Conversion) -> Priced:
         )
         for thing in things
     )  # fmt: skip
-    return Priced(action, book.version, book.currency, lines)
+    return Priced.by(book, action, lines)
 
 
 def term_from_now(months: int) -> Term:

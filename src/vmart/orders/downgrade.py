@@ -103,7 +103,7 @@ def _priced(thing: Thing, terms: tuple[Term, ...], had: Term, worth_minor: int, 
     """The smaller one until the expiry: for its price, or for all that the larger one is worth."""
     here, now = shop.snapshot(), clock.now()
     book, expires_at, anchor_at = (
-        books.current_book(here.generation), thing.subscription.expires_at, thing.subscription.anchor_at,
+        books.own_book(thing.account_id, here.generation), thing.subscription.expires_at, thing.subscription.anchor_at,
     )  # fmt: skip
     assert expires_at is not None and anchor_at is not None
     listed, price = downgrade.price_minor(book, terms, months)
@@ -123,7 +123,7 @@ def _priced(thing: Thing, terms: tuple[Term, ...], had: Term, worth_minor: int, 
         terms,
         (had,),
     )
-    return Priced(DOWNGRADE_ORDER, book.version, book.currency, (line,))
+    return Priced.by(book, DOWNGRADE_ORDER, [line])
 
 
 def carry_out(things: Sequence[Thing], decided: Sequence[Downgrade]) -> None:

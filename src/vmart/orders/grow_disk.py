@@ -71,7 +71,8 @@ def reckon_of(machines: Sequence[Instance], asked: Growth) -> Reckoned | Priced:
     disk = _check(machines, asked)
     if m.is_prepaid(machines[0]):
         return _priced(machines, asked)
-    return Reckoned(_hours(machines[0], disk, asked.size_gib), hourly.hour_of(at_size(disk, asked.size_gib).term))
+    disk_hourly = hourly.hour_of(machines[0].account_id, at_size(disk, asked.size_gib).term)
+    return Reckoned(_hours(machines[0], disk, asked.size_gib), disk_hourly)
 
 
 def grow(actor: Actor, asked: Growth, *, while_running: bool = True) -> None:
@@ -160,7 +161,7 @@ def at_size(disk: Disk, size_gib: int) -> New:
 
 
 def _hours(machine: Instance, disk: Disk, size_gib: int) -> Hours:
-    return hourly.reckoned([machine], [hourly.more(at_size(disk, size_gib))])[0]
+    return hourly.reckoned([machine], [hourly.more(machine, at_size(disk, size_gib))])[0]
 
 
 def _begin(machine: Instance, disk: Disk, size_gib: int, actor: Actor, order_id: int = 0) -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db import DatabaseError
 
 from vmart.catalog import shop
+from vmart.customers import discounts
 from vmart.kernel import clock, db, ids
 from vmart.kernel.errors import Refused
 from vmart.kernel.money import exponent, shown_minor
@@ -32,9 +33,12 @@ def hourly(bundles: Iterable[int], *, paused: bool = False) -> dict[int, Decimal
     items = Item.objects.filter(subscription__bundle_id__in=bundles, to_at=None, mode=Item.Mode.HOUR)
     if paused:
         items = items.filter(pausable=False)
-    for bundle, key, quantity in items.values_list("subscription__bundle_id", "price_key", "quantity"):
+    asked = list(items.values_list("subscription__bundle_id", "subscription__account_id", "price_key", "quantity"))
+    part = discounts.factors({account for _, account, _, _ in asked})
+    for bundle, account, key, quantity in asked:
         so_far = found[bundle]
-        found[bundle] = so_far + rate_per_hour(rates[key], quantity) if so_far is not None and key in rates else None
+        hour = rate_per_hour(rates[key], quantity) * part.get(account, discounts.WHOLE) if key in rates else None
+        found[bundle] = None if so_far is None or hour is None else so_far + hour
     return found
 
 

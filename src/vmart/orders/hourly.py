@@ -36,10 +36,10 @@ class Hours:
     hold_minor: int
 
 
-def hour_of(term: Term) -> Decimal:
-    """What so much at this price key costs an hour at today's price, at tier 1. Raises NoPrice."""
+def hour_of(account_id: int, term: Term) -> Decimal:
+    """What so much at this price key costs the account an hour at today's price, at tier 1. Raises NoPrice."""
     component, key, quantity = term
-    rates = price_version(books.current_book(shop.snapshot().generation)).rates
+    rates = price_version(books.own_book(account_id, shop.snapshot().generation)).rates
     if key not in rates:
         raise NoPrice("The book has no price any more for {component}.", component=component)
     return rate_per_hour(rates[key], quantity)
@@ -79,9 +79,9 @@ def set_aside(thing: Thing, hours: Hours, what: str) -> None:
         holds.take([thing.subscription], [hours.hold_minor])
 
 
-def more(new: New) -> Decimal:
+def more(thing: Thing, new: New) -> Decimal:
     """What it costs an hour more than what is agreed; less than 0 where it costs less."""
-    return hour_of(new.term) - hour_of(agreed.had(new))
+    return hour_of(thing.account_id, new.term) - hour_of(thing.account_id, agreed.had(new))
 
 
 def in_force(thing: Thing, new: New) -> None:

@@ -9,24 +9,24 @@ from vmart.orders import agreed
 from vmart.orders.agreed import New
 from vmart.orders.things import Thing, named_in
 from vmart.pricing import books, upgrade
-from vmart.pricing.book import BANDWIDTH
+from vmart.pricing.book import BANDWIDTH, PriceBook
 from vmart.pricing.priced import Priced, PricedLine, Term
 
 
 def priced(action: str, things: Sequence[Thing], news: Sequence[New]) -> Priced:
     """What each thing's new term, in the place of the one that it has of the component, costs now."""
-    book = books.current_book(shop.snapshot().generation)
-    lines = tuple(_line(*one) for one in zip(things, news, agreed.had_all(news), strict=True))
-    return Priced(action, book.version, book.currency, lines)
+    book = books.own_book(things[0].account_id if things else None, shop.snapshot().generation)
+    lines = (_line(book, *one) for one in zip(things, news, agreed.had_all(news), strict=True))
+    return Priced.by(book, action, lines)
 
 
-def _line(thing: Thing, new: New, had: Term) -> PricedLine:
+def _line(book: PriceBook, thing: Thing, new: New, had: Term) -> PricedLine:
     here, now = shop.snapshot(), clock.now()
     anchor_at, expires_at = thing.subscription.anchor_at, thing.subscription.expires_at
     assert anchor_at is not None and expires_at is not None
     term = new.term
     days = upgrade.days_left(now, expires_at, here.billing_zone)
-    listed, amount = upgrade.price_minor(books.current_book(here.generation), [(had, term)], days)
+    listed, amount = upgrade.price_minor(book, [(had, term)], days)
     network = (listed, amount) if term[0] == BANDWIDTH else (0, 0)
     return PricedLine(thing.public_id, listed, amount, *network, 0, days, anchor_at, now, expires_at, (term,), (had,))
 

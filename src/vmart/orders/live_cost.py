@@ -9,17 +9,27 @@ from django.db.models import Max
 
 from vmart.bills.models import Carry
 from vmart.catalog import shop
+from vmart.customers import discounts
 from vmart.kernel import clock
 from vmart.kernel.clock import HOUR
 from vmart.kernel.money import CONTEXT, exponent
 from vmart.metering.models import Sample, Segment
 from vmart.pricing import books
-from vmart.pricing.hour import ByteSample, HourCharge, PriceMissingError, charge_hour, charge_traffic, price_version
+from vmart.pricing.hour import (
+    ByteSample,
+    HourCharge,
+    PriceMissingError,
+    charge_hour,
+    charge_traffic,
+    discounted,
+    price_version,
+)
 from vmart.pricing.hour import Segment as Usage
 from vmart.pricing.models import Book
 from vmart.subscriptions.models import Subscription
 
-_Charge = Callable[[dt.datetime], HourCharge]  # of an hour
+_Charge = Callable[[dt.datetime], HourCharge]  # of an hour, at list prices
+_Part = Callable[[dt.datetime], Decimal]  # what part of them is paid in an hour
 _BEFORE_ALL = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -36,12 +46,13 @@ def open_hours(account_id: int, bundles: Sequence[int], until: dt.datetime) -> d
         price_version(books.book_of(row))
         for row in Book.objects.filter(effective_at__lt=until).exclude(ends_at__lte=since)
     ]
+    part = discounts.by_hour(account_id)
     for (number, _), segments in _usage(list(bundle_of), since).items():
         first = max(since, min(segment.start for segment in segments))
-        found[bundle_of[number]] += _hours(partial(charge_hour, segments, versions, until=until), first, until)
+        found[bundle_of[number]] += _hours(partial(charge_hour, segments, versions, until=until), part, first, until)
     for (number, price_key), samples in _traffic(list(bundle_of), since, until).items():
         first = min(sample.taken_at for sample in samples)
-        found[bundle_of[number]] += _hours(partial(charge_traffic, samples, price_key, versions), first, until)
+        found[bundle_of[number]] += _hours(partial(charge_traffic, samples, price_key, versions), part, first, until)
     return found
 
 
@@ -54,9 +65,10 @@ def open_exact(account_id: int, bundle: int) -> Decimal | None:
     return sum((charge.exact for charge in found), Decimal(0))
 
 
-def _hours(charge: _Charge, first: dt.datetime, until: dt.datetime) -> list[HourCharge]:
+def _hours(charge: _Charge, part: _Part, first: dt.datetime, until: dt.datetime) -> list[HourCharge]:
     start = clock.hour_start(first)
-    return [charge(start + number * HOUR) for number in range(max(0, -((start - until) // HOUR)))]
+    hours = [start + number * HOUR for number in range(max(0, -((start - until) // HOUR)))]
+    return [discounted(charge(hour), part(hour)) for hour in hours]
 
 
 def _charged_until(account_id: int) -> dt.datetime:

@@ -16,11 +16,14 @@ from vmart.pricing.parts import DisksPart, MachinePart, NetworkPart, Part, parts
 from vmart.pricing.quote import Quote, quote
 
 
-def price(configuration: Configuration, here: shop.Shop) -> Quote:
-    """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge."""
+def price(configuration: Configuration, here: shop.Shop, account_id: int | None) -> Quote:
+    """The quote of a configuration by the catalog ``here``, zone and offer checked: what an order would charge.
+
+    ``account_id``: whose order; None of a stranger.
+    """
     configuration = default_type.filled(configuration, here)
     check_offer(here, configuration)
-    return quote(books.current_book(here.generation), configuration)
+    return quote(books.own_book(account_id, here.generation), configuration)
 
 
 def check_offer(here: shop.Shop, configuration: Configuration) -> None:

@@ -44,7 +44,7 @@ def check(request: Purchase, here: shop.Shop) -> Quote:
     """All checks by the catalog ``here`` that need no lock, but for network and login, and the quote."""
     configuration, machine = request.configuration, request.machine
     offered.check_offer(here, configuration)
-    quoted = request.expected or quote(books.current_book(here.generation), configuration)
+    quoted = request.expected or quote(books.own_book(request.account_id, here.generation), configuration)
     offered.check_image(here, request)
     ipv6.check(here, configuration, machine.network)
     keep.check(configuration)

@@ -94,7 +94,7 @@ def refuse_lost(machines: Sequence[Instance]) -> None:
 
 
 def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
-    book = books.current_book(shop.snapshot().generation)
+    book = books.own_book(things[0].account_id, shop.snapshot().generation)
     terms, had, machines = _terms(things, asked), _had(things, asked), _machines_of(things, asked)
     lines = []
     for thing in things:
@@ -106,7 +106,7 @@ def _priced(action: str, things: Sequence[Thing], asked: Renewal) -> Priced:
             thing.public_id, listed, amount, *network, further.months, further.days, further.anchor_at,
             thing.subscription.expires_at, further.period_to, tuple(terms[thing.id]), had[thing.id],
         ))  # fmt: skip
-    return Priced(action, book.version, book.currency, tuple(lines))
+    return Priced.by(book, action, lines)
 
 
 def _machines_of(things: Sequence[Any], asked: Renewal) -> dict[int, Subscription]:

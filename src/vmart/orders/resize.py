@@ -74,7 +74,7 @@ def reckon(account_id: int, asked: Resize) -> Reckoned | Priced | Downgrade:
         if m.is_prepaid(machine):
             return downgrade.reckoned(machine, _new(machine, asked.instance_type))
         _, key, _ = _new(machine, asked.instance_type).term
-        return Reckoned(_hours(machine, asked.instance_type), _units()[key])
+        return Reckoned(_hours(machine, asked.instance_type), _units(machine.account_id)[key])
 
 
 def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while_running: bool = True) -> None:
@@ -101,8 +101,10 @@ def change(actor: Actor, public_ids: Sequence[str], instance_type: str, *, while
 def is_ordered(machine: Instance, instance_type: str) -> bool:
     """Whether the type is an order: of a prepaid machine one that costs as much a month or more."""
     new = _new(machine, instance_type)
-    is_known = new.term[1] in _units()  # one that does not exist is refused by the act
-    return is_known and m.is_prepaid(machine) and _month(new.term) >= _month(agreed.had(new))
+    is_known = new.term[1] in _units(machine.account_id)  # one that does not exist is refused by the act
+    if not (is_known and m.is_prepaid(machine)):
+        return False
+    return _month(machine.account_id, new.term) >= _month(machine.account_id, agreed.had(new))
 
 
 def choices(machine: Instance) -> list[tuple[InstanceType, Decimal]]:
@@ -110,7 +112,7 @@ def choices(machine: Instance) -> list[tuple[InstanceType, Decimal]]:
     here = shop.snapshot()
     price = _month if m.is_prepaid(machine) else hourly.hour_of
     sold = [code for code, sold_out in here.zones[machine.zone_id].offers.items() if not sold_out]
-    priced = [(here.instance_types[code], price(_new(machine, code).term)) for code in sold]
+    priced = [(here.instance_types[code], price(machine.account_id, _new(machine, code).term)) for code in sold]
     return [(to, cost) for to, cost in priced if to.code != machine.instance_type_id]
 
 
@@ -155,17 +157,17 @@ def _new(machine: Instance, instance_type: str) -> New:
     return New(machine.id, (CPU, cpu_key(shop.snapshot().region_of(machine.zone_id), instance_type), 1))
 
 
-def _month(term: Term) -> Decimal:
+def _month(account_id: int, term: Term) -> Decimal:
     """Raises NoPrice."""
-    return month_of(books.current_book(shop.snapshot().generation), term)
+    return month_of(books.own_book(account_id, shop.snapshot().generation), term)
 
 
-def _units() -> Mapping[str, UnitPrice]:
-    return books.current_book(shop.snapshot().generation).units
+def _units(account_id: int) -> Mapping[str, UnitPrice]:
+    return books.own_book(account_id, shop.snapshot().generation).units
 
 
 def _hours(machine: Instance, instance_type: str) -> Hours:
-    return hourly.reckoned([machine], [hourly.more(_new(machine, instance_type))])[0]
+    return hourly.reckoned([machine], [hourly.more(machine, _new(machine, instance_type))])[0]
 
 
 def _begin(

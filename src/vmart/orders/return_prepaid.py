@@ -31,7 +31,7 @@ from vmart.orders.things import Thing, end_usage, events, named_in
 from vmart.policy import policy
 from vmart.pricing import books, downgrade, upgrade
 from vmart.pricing.book import BANDWIDTH
-from vmart.pricing.priced import BANDWIDTH_ORDER, PURCHASES, UPGRADES, Priced, PricedLine, Term
+from vmart.pricing.priced import BANDWIDTH_ORDER, PURCHASES, UPGRADES, Priced, Term
 from vmart.pricing.quote import Quote, agreed_returnables, returnables
 from vmart.pricing.rules import (
     Returnable,
@@ -151,14 +151,14 @@ def _refunds(things: Sequence[Thing], now: dt.datetime, zone: ZoneInfo, *, free_
 
 
 class _Worth:
-    """What the used value of a term is counted from: what its own order priced, by the order's own price book.
+    """What the used value of a term is counted from: what its own order priced, by the order's own prices.
 
     A bundle that was changed since has other terms now; what the change cost is in a line of its own.
     """
 
     def __init__(self, open_terms: Mapping[int, Sequence[Term]]) -> None:
         self._open_terms = open_terms
-        self._book = functools.cache(books.book_by_version)
+        self._book = functools.cache(lambda version, factor: books.book_by_version(version).at(factor))
         self._bought = functools.cache(self._of_purchase)
         self._priced = functools.cache(_priced)
 
@@ -170,16 +170,18 @@ class _Worth:
     def _of(self, line: Line) -> Sequence[Returnable]:
         if line.order.action == "purchase":
             return self._bought(line.order)
-        terms = self._priced(line.order)[line.number].terms or self._open_terms[line.subscription_id]  # 0.1.0 kept none
-        return agreed_returnables(self._book(line.order.book_version), terms)
+        priced = self._priced(line.order)
+        terms = priced.lines[line.number - 1].terms or self._open_terms[line.subscription_id]  # 0.1.0 kept none
+        return agreed_returnables(self._book(line.order.book_version, priced.factor), terms)
 
     def _of_purchase(self, order: Order) -> Sequence[Returnable]:
-        return returnables(self._book(order.book_version), Quote.of(order.quote).configuration)
+        quoted = Quote.of(order.quote)
+        return returnables(self._book(order.book_version, quoted.factor), quoted.configuration)
 
 
-def _priced(order: Order) -> dict[int, PricedLine]:
-    """What an order that is no purchase says of each of its lines, by their numbers."""
-    return dict(enumerate(Priced.of(order.quote).lines, 1))
+def _priced(order: Order) -> Priced:
+    """What an order that is no purchase says; its lines are numbered from 1."""
+    return Priced.of(order.quote)
 
 
 def _is_upgrade(line: Line) -> bool:
@@ -266,7 +268,7 @@ def _of_upgrade(line: Line, now: dt.datetime, *, first_free: bool) -> int:
     if first_free:
         return left_minor
     assert line.period_to is not None
-    days = _priced(line.order)[line.number].days
+    days = _priced(line.order).lines[line.number - 1].days
     return max(0, upgrade.return_minor(left_minor + given_minor, days, now, line.period_to) - given_minor)
 
 
@@ -410,7 +412,7 @@ def _for_bandwidth(line: Line) -> int:
     if line.order.action == "purchase":
         quoted = Quote.of(line.order.quote)
         return quoted.bandwidth_part().amount_minor // quoted.configuration.count
-    return _priced(line.order)[line.number].network_minor
+    return _priced(line.order).lines[line.number - 1].network_minor
 
 
 def end_bandwidth(parts: Sequence[EndedBandwidth]) -> None:

@@ -22,7 +22,10 @@ _KEPT_FREE = dt.timedelta(minutes=10)  # after the end of a notice
 
 
 def hour_price(here: Shop, region: str, instance_type: str) -> Decimal | None:
-    """What an hour of CPU and memory of such a spot machine costs now; None where none are sold."""
+    """List price of an hour of CPU and memory of such a spot machine now; None where none are sold.
+
+    Bids are of list prices, whatever part of them their owner pays: room goes to who bids more.
+    """
     unit = books.current_book(here.generation).regions[region].spot.get(instance_type)
     return None if unit is None else progressive(1, unit.hour)
 

@@ -33,14 +33,14 @@ def set_quotas(account_id: int, wanted: Mapping[str, int | None], actor: Actor) 
     """
     for name, value in wanted.items():
         _check_quota(name, value)
-    with _locked(account_id):
+    with locked(account_id):
         held, own = quotas.of(account_id), quotas.own(account_id)
         changed = {
             name: value for name, value in wanted.items() if (name in own if value is None else held[name] != value)
         }
         quotas.keep(account_id, changed)
         holds = quotas.of(account_id)
-        return _told(
+        return told(
             account_id, "quotas", {name: held[name] for name in changed}, {name: holds[name] for name in changed}, actor
         )
 
@@ -59,15 +59,15 @@ def _check_quota(name: str, value: int | None) -> None:
 
 
 def _freeze(account_id: int, kind: str, reason: str, actor: Actor) -> bool:
-    with _locked(account_id):
+    with locked(account_id):
         before = Account.objects.get(pk=account_id).frozen_reason
         changed = {"frozen_reason": reason} if before != reason else {}
         Account.objects.filter(pk=account_id).update(frozen_reason=reason)
-        return _told(account_id, kind, {"frozen_reason": before}, changed, actor)
+        return told(account_id, kind, {"frozen_reason": before}, changed, actor)
 
 
 @contextmanager
-def _locked(account_id: int) -> Iterator[None]:
+def locked(account_id: int) -> Iterator[None]:
     """An act under the account's lock: a purchase under way ends before it, or sees it."""
     with db.act():
         if not Account.objects.filter(pk=account_id).exists():
@@ -76,9 +76,16 @@ def _locked(account_id: int) -> Iterator[None]:
         yield
 
 
-def _told(account_id: int, kind: str, before: Mapping[str, object], after: Mapping[str, object], actor: Actor) -> bool:
-    """Write what changed, if something did; whether it did."""
+def told(
+    account_id: int,
+    kind: str,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    actor: Actor,
+    **more: object,
+) -> bool:
+    """Write what changed, if something did; whether it did. ``more`` stands beside it in the event."""
     if after:
-        told = {"before": dict(before), "after": dict(after)}
-        record.write(account_id, record.ACCOUNT, [account_id], kind, details=[told], actor=actor)
+        changed = {"before": dict(before), "after": dict(after), **more}
+        record.write(account_id, record.ACCOUNT, [account_id], kind, details=[changed], actor=actor)
     return bool(after)

@@ -76,7 +76,7 @@ def _reckoned(machines: Sequence[Instance], mbps: int) -> Switch:
     _check(machines, mbps)
     (machine,) = machines
     here = shop.snapshot()
-    prices = books.current_book(here.generation).regions[here.zones[machine.zone_id].region]
+    prices = books.own_book(machine.account_id, here.generation).regions[here.zones[machine.zone_id].region]
     parts = return_prepaid.of_bandwidth(machine, clock.now())
     return Switch(machine.public_id, machine.bandwidth_mbps, mbps, prices.traffic_gib, parts)
 

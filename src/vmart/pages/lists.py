@@ -78,7 +78,8 @@ def _what_happened(row: Happened, seller: bool) -> SafeString:
     if why := _why(row, seller):
         parts += [" ", soft(why)]
     for name, value in _after(row):
-        parts += [" ", soft(together(wording.QUOTAS.get(name, name), ": ", value))]
+        shown = printed.instant_told(value) if name == "from_at" else value
+        parts += [" ", soft(together(wording.QUOTAS.get(name, name), ": ", shown))]
     return together(*parts)
 
 

@@ -40,6 +40,8 @@ _SAID_BY = {
     "__init__",
     "Step",
     "Cause",
+    "problem_at",
+    "wrong_part",
 }
 _SAID_AS = {"sentence", "why", "reason", "helps"}
 

@@ -64,7 +64,8 @@ NEEDS: dict[str, Needs] = {
     **_all(_PAY, _PAY, "order_pay top_up"),
     # Everybody sees prices, and what a form has done depends on its button (web/views/purchase.py).
     **_all(_LOOK, _SPEND, "buy"),
-    **_all(_LOOK, None, "buy_price buy_code"),
+    **_all(_LOOK, None, "buy_price"),
+    **_all(_LOOK, _LOOK, "buy_code"),
     # The account itself.
     **_all(_KEYS, _KEYS, "api_keys api_key"),
     **_all(_LOOK, _P.MEMBERS, "members"),
@@ -101,7 +102,8 @@ STAFF_NEEDS: dict[str, StaffNeeds] = {
     **_staff(_S.LOOK, None, "seller seller_deliveries seller_zone seller_checklist"),
     **_staff(_S.CUSTOMERS, None, "seller_customers seller_customer seller_orders seller_order"),
     **_staff(_S.CUSTOMERS, None, "seller_payments seller_payment"),
-    **_staff(None, _S.MONEY, "seller_customer_money seller_lost_refund seller_dismiss seller_card_refund_seen"),
+    **_staff(None, _S.MONEY, "seller_customer_money seller_customer_discount seller_lost_refund seller_dismiss"),
+    **_staff(None, _S.MONEY, "seller_card_refund_seen"),
     **_staff(_S.MONEY, _S.MONEY, "seller_order_refund seller_order_void seller_payment_refund"),
     **_staff(None, _S.STANDING, "seller_customer_freeze seller_customer_quotas"),
     **_staff(_S.MEND, _S.MEND, "seller_redeliver"),

@@ -92,6 +92,11 @@ def term(paid: Term) -> str:
     return f"{quantity} Mbps" if component == BANDWIDTH else f"{quantity} GiB"
 
 
+def percent(factor: Decimal) -> str:
+    """A part of something: "87.5 %" of 0.875, in one line."""
+    return f"{plain_number(factor * 100)}\N{NO-BREAK SPACE}%"
+
+
 def plain_number(amount: Decimal) -> str:
     """A number without trailing zeros: 12, 16.5."""
     return format(amount.normalize(), "f")

@@ -34,7 +34,9 @@ STAFF_TITLES: dict[str, Any] = {
 STAFF_EXPLAINED: dict[str, Any] = {
     StaffRole.ADMIN: _("may do everything: prices, the shop, staff, and to act for customers."),
     StaffRole.SUPPORT: _("looks at customers, also at their pages as they see them; writes notes; mends deliveries."),
-    StaffRole.FINANCE: _("moves customers' money, freezes customers and sets their quotas; looks at prices."),
+    StaffRole.FINANCE: _(
+        "moves customers' money, sets their discounts and quotas, freezes customers; looks at prices."
+    ),
     StaffRole.OPERATIONS: _("looks after zones and stock, mends deliveries, and shows types as sold out."),
 }
 

@@ -355,6 +355,8 @@ EVENTS = {
     "frozen": _("Frozen: buys nothing"),
     "unfrozen": _("May buy again"),
     "quotas": _("Quotas changed"),
+    "discount": _("Discount set"),
+    "discount_withdrawn": _("Discount withdrawn before it began"),
 }
 SUBJECTS = {
     "machine": _("Machine"),
@@ -502,6 +504,8 @@ QUOTAS = {
     "snapshot_policies_per_region": _("Snapshot policies a region"),
     "spot_per_zone": _("Spot machines a zone"),
     "frozen_reason": _("Reason"),
+    "percent_off": _("percent off list prices"),
+    "from_at": pgettext_lazy("discount", "from"),
 }
 FILTERS = {
     "hosts": _("All hosts"),

@@ -9,11 +9,11 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from typing import Any
 
-from vmart.kernel.documents import DocumentError, check, read_yaml
+from vmart.kernel.documents import DocumentError, check, problem_at, read_yaml
 from vmart.kernel.money import CONTEXT
 from vmart.pricing.book_document import RATE_PLACES, BookDocument, DiskPrice, PriceStep, Sales
 from vmart.pricing.rules import FLAT, HOUR_S, Step, Tier, term_discount
@@ -23,6 +23,7 @@ IDLE, SNAPSHOT, IMAGE, PACKAGE = "idle", "snapshot", "image", "package"
 # Prices that a book may leave away: what they are of is not sold then, or (images) costs nothing.
 _OPTIONAL = ("idle_address", "snapshot_gib", "image_gib", "package_mbps")
 _ZERO, _ONE = Decimal(0), Decimal(1)
+_KEPT = 64  # discounted books, by their factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class UnitPrice:
     def discount(self, months: Decimal | int) -> Decimal:
         """Term discount of ``months``, 1 outside the book's scope."""
         return term_discount(months, self.terms) if self.terms else _ONE
+
+    def times(self, factor: Decimal) -> "UnitPrice":
+        """The same at so much of each price."""
+        return replace(self, month=_times(self.month, factor), hour=_times(self.hour, factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,30 @@ class RegionPrices:
     package_key: str
     package_mbps: Decimal | None
 
+    def times(self, factor: Decimal) -> "RegionPrices":
+        """The same at so much of each price."""
+        with localcontext(CONTEXT):
+            return replace(
+                self,
+                cpu=_all_times(self.cpu, factor),
+                spot=_all_times(self.spot, factor),
+                disk=_all_times(self.disk, factor),
+                bandwidth=self.bandwidth.times(factor),
+                traffic_gib=self.traffic_gib * factor,
+                idle_address=None if self.idle_address is None else self.idle_address * factor,
+                snapshot_gib=None if self.snapshot_gib is None else self.snapshot_gib * factor,
+                image_gib=self.image_gib * factor,
+                package_mbps=None if self.package_mbps is None else self.package_mbps * factor,
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class RateRow:
     """What one unit costs an hour (traffic: a GiB) in one step of quantity and one tier of age.
 
-    ``rate`` is list price × region factor × tier factor, exact in 8 decimals. Steps are progressive over
-    (``step_from``, ``step_to``], tiers are [``tier_from_s``, ``tier_to_s``) of the tier clock; None is open.
+    ``rate`` is list price × region factor × tier factor, exact in 8 decimals (discounted: in 12). Steps are
+    progressive over (``step_from``, ``step_to``], tiers are [``tier_from_s``, ``tier_to_s``) of the tier clock; None is
+    open.
     """
 
     price_key: str
@@ -86,10 +108,15 @@ class RateRow:
 
 @dataclass(frozen=True)
 class PriceBook:
-    """One version of all prices, in force from ``effective_at`` until the next version's."""
+    """One version of all prices, in force from ``effective_at`` until the next version's.
+
+    ``factor`` is how much of each list price of the document is in ``regions``: less than 1 of a discounted account's.
+    """
 
     document: BookDocument
     regions: Mapping[str, RegionPrices] = field(repr=False, compare=False)
+    factor: Decimal = _ONE
+    _discounted: dict[Decimal, "PriceBook"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def version(self) -> int:
@@ -116,6 +143,18 @@ class PriceBook:
             for prices in self.regions.values()
             for unit in (*prices.cpu.values(), *prices.spot.values(), *prices.disk.values(), prices.bandwidth)
         }
+
+    def at(self, factor: Decimal) -> "PriceBook":
+        """The book of an account that pays so much of every list price; exact."""
+        if factor == self.factor:
+            return self
+        assert self.factor == _ONE
+        if factor not in self._discounted:
+            if len(self._discounted) >= _KEPT:
+                self._discounted.clear()
+            regions = {name: prices.times(factor) for name, prices in self.regions.items()}
+            self._discounted[factor] = PriceBook(self.document, regions, factor)
+        return self._discounted[factor]
 
     def disk(self, disk_type: str) -> DiskPrice:
         """List price and sizes on sale of a disk type (not multiplied by a region's factor). Raises KeyError."""
@@ -144,6 +183,15 @@ class PriceBook:
     def sha256(self) -> str:
         """Hexadecimal digest of ``canonical_json``."""
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+
+def _all_times(units: Mapping[str, UnitPrice], factor: Decimal) -> dict[str, UnitPrice]:
+    return {name: unit.times(factor) for name, unit in units.items()}
+
+
+def _times(steps: tuple[Step, ...], factor: Decimal) -> tuple[Step, ...]:
+    with localcontext(CONTEXT):
+        return tuple(Step(step.up_to, step.price * factor) for step in steps)
 
 
 def load_book(text: str) -> PriceBook:
@@ -357,10 +405,11 @@ class _Resolver:
         with localcontext(CONTEXT):
             resolved = price * factor
             if resolved != resolved.quantize(_ONE.scaleb(-RATE_PLACES)):
-                self.problems.append(
-                    f"{self.path}.{path}: {price} × {factor} has more than {RATE_PLACES} decimals; "
-                    "name the price of this region itself"
-                )
+                self.problems.append(problem_at(
+                    f"{self.path}.{path}",
+                    "{price} × {factor} has more than {places} decimals; name the price of this region itself",
+                    price=str(price), factor=str(factor), places=str(RATE_PLACES),
+                ))  # fmt: skip
             return resolved
 
 

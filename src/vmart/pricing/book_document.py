@@ -5,17 +5,20 @@ but for what is named here as a default.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
+from django.utils.translation import gettext_noop
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from vmart.kernel.documents import wrong_part
 from vmart.kernel.money import exponent
 
 RATE_PLACES = 8
 FACTOR_PLACES = 4
 _GIB_MAX = 1_000_000
+_HOURS = gettext_noop("hours")
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
 PositivePrice = Annotated[Decimal, Field(gt=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
@@ -101,8 +104,7 @@ class BandwidthPrice(_Part):
     @field_validator("month", "hour")
     @classmethod
     def _steps_touch(cls, steps: tuple[PriceStep, ...]) -> tuple[PriceStep, ...]:
-        bounds = [(step.above, step.up_to) for step in steps]
-        _one_after_the_other(bounds, "Mbps")
+        _one_after_the_other([(step.above, step.up_to) for step in steps], "Mbps", ("above", "up_to"))
         return steps
 
 
@@ -182,25 +184,38 @@ class BookDocument(_Part):
     @classmethod
     def _tiers_touch(cls, tables: dict[str, tuple[AgeTier, ...]]) -> dict[str, tuple[AgeTier, ...]]:
         for name, tiers in tables.items():
-            try:
-                _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], "hours")
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+            _one_after_the_other([(tier.from_h, tier.to_h) for tier in tiers], _HOURS, ("from_h", "to_h"), name)
         return tables
 
 
-def _one_after_the_other(bounds: Iterable[tuple[Decimal | int, Decimal | int | None]], unit: str) -> None:
-    """Ranges from 0 on that touch and end open. Raises ValueError that names the gap or the overlap."""
+def _one_after_the_other(
+    bounds: Sequence[tuple[Decimal | int, Decimal | int | None]], unit: str, names: tuple[str, str], *above: str
+) -> None:
+    """Ranges from 0 on that touch and end open. Raises at the row, below ``above``, that has the gap or the overlap."""
+    begins, ends = names
     end: Decimal | int | None = 0
-    for low, high in bounds:
+    for row, (low, high) in enumerate(bounds):
         if end is None:
-            raise ValueError(f"overlap: a range begins at {low} {unit} after one without end")
+            raise wrong_part(
+                (*above, row, begins), "overlap: a range begins at {low} {why} after one without end",
+                low=str(low), why=unit,
+            )  # fmt: skip
         if low > end:
-            raise ValueError(f"gap: nothing holds between {end} and {low} {unit}")
+            raise wrong_part(
+                (*above, row, begins), "gap: nothing holds between {end} and {low} {why}",
+                end=str(end), low=str(low), why=unit,
+            )  # fmt: skip
         if low < end:
-            raise ValueError(f"overlap: two ranges hold between {low} and {end} {unit}")
+            raise wrong_part(
+                (*above, row, begins), "overlap: two ranges hold between {low} and {end} {why}",
+                low=str(low), end=str(end), why=unit,
+            )  # fmt: skip
         if high is not None and high <= low:
-            raise ValueError(f"a range ends at {high} {unit}, not after its begin {low}")
+            raise wrong_part(
+                (*above, row, ends), "a range ends at {high} {why}, not after its begin {low}",
+                high=str(high), why=unit, low=str(low),
+            )  # fmt: skip
         end = high
     if end is not None:
-        raise ValueError(f"gap: nothing holds from {end} {unit} on")
+        last = (len(bounds) - 1, ends) if bounds else ()
+        raise wrong_part((*above, *last), "gap: nothing holds from {end} {why} on", end=str(end), why=unit)

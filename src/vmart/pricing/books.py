@@ -5,6 +5,7 @@ import threading
 
 from django.db import OperationalError, connection, transaction
 
+from vmart.customers import discounts
 from vmart.kernel import clock, db
 from vmart.kernel.errors import InvalidValue, NotFound, Unsupported
 from vmart.pricing.book import PriceBook, hourly_rates, parse_book
@@ -72,10 +73,17 @@ def book_by_version(version: int) -> PriceBook:
     return book_of(Book.objects.get(version=version))
 
 
+def own_book(account_id: int | None, generation: int, now: dt.datetime | None = None) -> PriceBook:
+    """The book in force at the prices that the account pays; None: list prices, of whoever has not signed in."""
+    book = current_book(generation, now)
+    return book if account_id is None else book.at(discounts.factor(account_id, now))
+
+
 def forget() -> None:
-    """Drop the cached books: another database, or a test's end."""
+    """Drop the cached books and discounts: another database, or a test's end."""
     global _current
     _current = None
+    discounts.forget()
 
 
 def publish(book: PriceBook, now: dt.datetime) -> bool:

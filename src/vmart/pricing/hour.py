@@ -3,7 +3,7 @@
 Roundings, all half away from zero, and no others (billing-rules, section 1):
 1. A line (segment × price version × tier of age) is not rounded: it keeps seconds × price, exact.
 2. The component's charge of the hour is Σ lines / 3600 (traffic: Σ bytes × price / 2^30), rounded once, to
-   8 decimals.
+   8 decimals. Of an account with a discount that × its factor, rounded to 8 decimals again.
 3. What a close deducts of an account is half_up(its statement's exact total with this close) − half_up(the total
    before), to the minor unit: the account's month is right to the cent after every hour.
 The settlement SQL (settlement/sql/functions.sql) computes the same and is proven equal to these functions.
@@ -138,6 +138,12 @@ def charge_traffic(
     with localcontext(CONTEXT):
         total = sum((line.quantity * line.rate_per_hour for line in lines), _ZERO)
         return HourCharge(tuple(lines), exact(total / GIB_BYTES))
+
+
+def discounted(charge: HourCharge, factor: Decimal) -> HourCharge:
+    """The charge of an account that pays ``factor`` of list prices in this hour; its lines stay list prices."""
+    with localcontext(CONTEXT):
+        return charge if factor == 1 else HourCharge(charge.lines, exact(charge.exact * factor))
 
 
 def deducted_minor(before: Decimal, amount: Decimal, places: int = 2) -> int:

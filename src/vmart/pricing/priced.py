@@ -1,10 +1,13 @@
 """What an act on bought things would cost, as a pure value: the act charges exactly it."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from vmart.kernel.codec import Codec
+from vmart.pricing.book import PriceBook
 from vmart.pricing.errors import ForeignQuote
 
 Term = tuple[str, str, int]  # what is paid for by the month: component, price key, quantity
@@ -49,12 +52,21 @@ class PricedLine:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """What ``action`` costs by version ``book_version`` of the price book, bundle by bundle."""
+    """What ``action`` costs by version ``book_version`` of the price book, bundle by bundle.
+
+    ``factor`` is what part of list prices the account pays; ``list_minor`` is at it, too.
+    """
 
     action: str
     book_version: int
     currency: str
     lines: tuple[PricedLine, ...]
+    factor: Decimal = Decimal(1)
+
+    @classmethod
+    def by(cls, book: PriceBook, action: str, lines: Iterable[PricedLine]) -> "Priced":
+        """What was reckoned by a book."""
+        return cls(action, book.version, book.currency, tuple(lines), book.factor)
 
     @property
     def due_minor(self) -> int:

@@ -67,7 +67,10 @@ class Subtotal:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What ``configuration`` costs by version ``book_version`` of the price book."""
+    """What ``configuration`` costs by version ``book_version`` of the price book, at ``factor`` of its list prices.
+
+    List prices are those × the factor: an account with a discount has prices of its own.
+    """
 
     book_version: int
     currency: str
@@ -76,6 +79,7 @@ class Quote:
     list_machine_minor: int
     machine_minor: int
     hold_machine_minor: int
+    factor: Decimal = Decimal(1)
 
     @property
     def due_minor(self) -> int:
@@ -165,6 +169,7 @@ def quote(book: PriceBook, configuration: Configuration) -> Quote:
         to_minor(_sum(line.list_amount for line in lines if line.unit == MONTH), exponent(book.currency)),
         to_minor(_sum(line.amount for line in lines if line.unit == MONTH), exponent(book.currency)),
         to_minor(_sum(line.amount for line in lines if line.unit == HOUR), exponent(book.currency)),
+        book.factor,
     )
 
 

@@ -67,6 +67,7 @@ class Typed:
     data_disks: Sequence[Row]
     groups: tuple[str, ...]
     beside: tuple[str, ...] = ()
+    user_data: str | None = None  # of a form that was sent; None where it has no such field
 
     @classmethod
     def of(cls, form: QueryDict) -> "Typed":
@@ -77,6 +78,11 @@ class Typed:
         groups = _ids(form, "security_group", OF_A_MACHINE_MAX + 1)
         beside = tuple(given for given in form.getlist("beside") if len(given) <= _BESIDE_CHARACTERS_MAX)
         return cls(values, _ids(form, "key", KEYS_MAX), disks, groups, beside[-BESIDE_MAX:])
+
+    @classmethod
+    def sent(cls, form: QueryDict) -> "Typed":
+        """With what no address holds."""
+        return replace(cls.of(form), user_data=form.get("user_data"))
 
 
 def _ids(form: QueryDict, name: str, most: int) -> tuple[str, ...]:
@@ -107,6 +113,7 @@ class Choice:
     groups: tuple[str, ...] = ()  # security groups; none is the default one
     source: Held | None = None  # the version of a launch template that the form began with
     beside: tuple[str, ...] = ()  # what is kept to be compared, each as ``alone``
+    user_data: str | None = None  # as typed
 
     def number(self, name: str) -> int:
         """A number that was checked; 0 where an error says that it is none."""
@@ -240,7 +247,10 @@ def read(typed: Typed, shop: Shop, book: PriceBook, market: Market, own: Sequenc
     values["quick"] = "1" if values["quick"] == "1" else ""
     if values["images"] not in IMAGES_OF or values["images"] == images_of(image):
         values["images"] = ""
-    return Choice(mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups, beside=typed.beside)
+    return Choice(
+        mode, zone, kind, image, values, keys, data_disks, errors, notices, typed.groups, beside=typed.beside,
+        user_data=typed.user_data,
+    )  # fmt: skip
 
 
 def images_of(image: Chosen) -> str:

@@ -37,6 +37,7 @@ _TITLES = {
     "group": _("Placement group"),
     "ends_at": _("Ended by itself"),
     "tags": _("Tags"),
+    "user_data": _("User data"),
     "template_name": _("Name of the template"),
     "template_description": _("Description"),
 }

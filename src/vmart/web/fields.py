@@ -30,6 +30,7 @@ PURCHASE = {
     "attributes.security_groups": "security_group",
     "attributes.max_price": "max_price",
     "ends_at": "ends_at",
+    "user_data": "user_data",
     "tag_specification": "tags",
     "login": "login",
     "login.password": "password",

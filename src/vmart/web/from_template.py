@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from vmart.instances.attributes import Attributes
 from vmart.launch_templates import held
 from vmart.launch_templates.held import Held
-from vmart.orders import own_network, tagging, user_data
+from vmart.orders import own_network, tagging
 from vmart.orders.login import Login, LoginWanted
 from vmart.orders.own_network import DEFAULT, NetworkWanted
 from vmart.orders.wanted import MANUAL_RENEWAL, Machine
@@ -25,6 +25,7 @@ from vmart.pricing.configuration import (
     TRAFFIC_POSTPAID_BY_HOUR,
 )
 from vmart.tags.wanted import Tag, TagsOf
+from vmart.web import first_boot
 from vmart.web.choice import Choice
 
 Said = Mapping[str, Any]
@@ -34,7 +35,7 @@ _ALIKE = {
     "months": "period_months",
 }  # fmt: skip
 # Paths of what the page has no field for.
-_NO_FIELD = ("hostname", "user_data", "renew_flag", "attributes.termination_protected", "tag_specification.")
+_NO_FIELD = ("hostname", "renew_flag", "attributes.termination_protected", "tag_specification.")
 
 
 def address_of(template_id: str, number: int, said: Said) -> str:
@@ -97,7 +98,7 @@ def machine(choice: Choice, login: LoginWanted | Login) -> Machine:
     own |= {"security_groups": choice.groups, "max_price": choice.max_price}
     return Machine(
         choice.image.public_id, login, choice.values["name"].strip(), hostname=said.get("hostname", ""),
-        user_data=user_data.decode(said.get("user_data", "")),
+        user_data=first_boot.document(choice),
         renew_flag=said.get("renew_flag", MANUAL_RENEWAL) if choice.mode == "prepaid" else MANUAL_RENEWAL,
         attributes=Attributes(**own), network=_own_network(choice, said),
         placement_groups=(choice.values["group"],) if choice.values["group"] else (),

@@ -19,7 +19,7 @@ from vmart.listings import networks, overview, prices, security_groups
 from vmart.listings.networks import WantedSubnets
 from vmart.listings.prices import ImageProgress, Market, ZoneState
 from vmart.listings.views import SecurityGroupView, SubnetView
-from vmart.orders import groups, offered, reclaim, spot
+from vmart.orders import groups, offered, reclaim, spot, user_data
 from vmart.orders.images import chosen
 from vmart.orders.images.chosen import Chosen
 from vmart.pages import shown_quote, wording
@@ -33,7 +33,7 @@ from vmart.pricing.compare import Comparison, ReturnPreview, compare, preview_re
 from vmart.pricing.quote import Quote
 from vmart.pricing.rules import progressive
 from vmart.security.ssh import Reach
-from vmart.web import fields, from_template, group_boxes, tray
+from vmart.web import fields, first_boot, from_template, group_boxes, tray
 from vmart.web.choice import (
     Choice,
     Typed,
@@ -127,6 +127,11 @@ class Offer:
     @property
     def errors(self) -> Mapping[str, str]:
         return self.choice.errors
+
+    @property
+    def off_percent(self) -> Decimal:
+        """What the account's discount takes off every list price; all prices here are after it."""
+        return (1 - self.book.factor) * 100
 
     @property
     def lacks_minor(self) -> int:
@@ -388,6 +393,16 @@ class Offer:
         return from_template.without_field(self.choice.source) if self.choice.source else ()
 
     @property
+    def user_data(self) -> str:
+        """As the form shows it."""
+        return first_boot.text(self.choice)
+
+    @property
+    def user_data_unshown(self) -> int:
+        """Bytes of what a template says and the form cannot show."""
+        return first_boot.unshown(self.choice)
+
+    @property
     def query(self) -> str:
         """The page's query string: the form and its token."""
         return f"{self.choice.query()}&form={self.token}"
@@ -429,13 +444,14 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if market.generation != here.generation:
         here = catalog.snapshot(at_least=market.generation)
         market = _market(typed, here)
-    book = books.current_book(here.generation)
+    book = books.own_book(account_id, here.generation)
     zone = zone_of(typed.values, here, market.zones).code
     own = chosen.own_in(here, account_id, zone) if account_id is not None else []
     choice = read(typed, here, book, market, own)
     if account_id is not None and choice.values["template"]:
         _begin_with(choice, account_id)
-    offer = Offer(here, book, market, choice, own, tray=tray.of(choice, here, book, market=market, own=own))
+    kept = tray.of(choice, here, book, market=market, own=own, account_id=account_id)
+    offer = Offer(here, book, market, choice, own, tray=kept)
     if account_id is not None:
         offer.available_minor = overview.balance(account_id).available_minor
         offer.subnets = _subnets(account_id, choice)
@@ -445,7 +461,7 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     if choice.errors:
         return offer
     try:
-        quoted = offered.price(choice.configuration, here)
+        quoted = offered.price(choice.configuration, here, account_id)
     except Refused as refused:
         offer.refuse(refused)
         return offer
@@ -455,13 +471,14 @@ def make(typed: Typed, account_id: int | None) -> Offer:
     offer.returns = preview_returns(book, quoted, now, here.billing_zone, policy.at(now).free_return_days)
     if account_id is not None:
         offer.signed = shown_quote.sign(account_id, quoted)
-    _check_bid(offer, quoted)
+    _check_unpriced(offer, quoted)
     return offer
 
 
-def _check_bid(offer: Offer, quoted: Quote) -> None:
-    """A bid below the price is refused at once; the price beside it stays."""
+def _check_unpriced(offer: Offer, quoted: Quote) -> None:
+    """A bid below the price and too much user data are refused at once; the price beside them stays."""
     try:
+        user_data.check(first_boot.document(offer.choice))
         spot.check(offer.shop, quoted.configuration, Attributes(max_price=offer.choice.max_price))
     except Refused as refused:
         offer.refuse(refused)

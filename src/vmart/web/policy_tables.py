@@ -8,9 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from vmart.listings.snapshot_policies import BoundDisk, PolicyView
 from vmart.orders.snapshots import policies
 from vmart.pages import cells, printed, wording
-from vmart.pages.cells import NOTHING, link, soft, together
+from vmart.pages.cells import NOTHING, link, region, soft, together
 from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table
-from vmart.pages.templatetags.shop import region_name
 from vmart.storage.models import Disk
 
 
@@ -49,7 +48,7 @@ SNAPSHOT_POLICIES: Table[PolicyView] = Table(
         Column("kept", _("Kept"), kept, None),
         Column("kept_days", "", None, lambda row: row.retention_days),
         Column("disks", _("Disks"), lambda row: len(row.disks), lambda row: " ".join(row.disks), css=FIGURE),
-        Column("region", _("Region"), lambda row: region_name(row.region), lambda row: row.region),
+        Column("region", _("Region"), lambda row: region(row.region), lambda row: row.region),
         Column("next", _("Next time"), lambda row: printed.instant(row.next_at), lambda row: row.next_at, css=NUM),
     ),
     empty=_("You have no snapshot policy yet. One makes snapshots of its disks by itself, at hours that you choose."),

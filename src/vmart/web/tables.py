@@ -20,9 +20,9 @@ from vmart.listings.security_groups import Listed
 from vmart.listings.tags import TagView
 from vmart.listings.views import EipView, SecurityGroupView, SubnetView, VpcView
 from vmart.pages import cells, printed, version_facts, wording
-from vmart.pages.cells import NOTHING, link, soft, together
+from vmart.pages.cells import NOTHING, link, region, soft, together
 from vmart.pages.table import FIGURE, FREE, MONO, NUM, RIGHT, Column, Filter, Table, Words
-from vmart.pages.templatetags.shop import region_name, zone_name
+from vmart.pages.templatetags.shop import zone_name
 from vmart.payments.models import CardRefund, Payment
 from vmart.security.policies import Policy
 from vmart.web import row_acts
@@ -178,7 +178,7 @@ VPCS: Table[VpcView] = Table(
     (
         Column("id", "", None, _id),
         Column("name", _("VPC"), _network_name, lambda row: row.name),
-        Column("region", _("Region"), lambda row: region_name(row.region), lambda row: row.region),
+        Column("region", _("Region"), lambda row: region(row.region), lambda row: row.region),
         Column("cidr", _("Range"), lambda row: row.cidr, lambda row: row.cidr, css=MONO),
         Column("subnets", _("Subnets"), lambda row: row.subnets, lambda row: row.subnets, css=FIGURE),
         Column("created", _("Created"), lambda row: printed.instant(row.created_at), _created, css=NUM),
@@ -220,7 +220,7 @@ SECURITY_GROUPS: Table[Listed] = Table(
         Column(
             "region",
             _("Region"),
-            lambda row: region_name(row.group.region) if row.group.region else _("All regions"),
+            lambda row: region(row.group.region) if row.group.region else _("All regions"),
             lambda row: row.group.region,
         ),
         Column(

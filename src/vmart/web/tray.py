@@ -40,14 +40,16 @@ def keep(choice: Choice) -> str:
     return _query(choice.alone, [*others, choice.alone][-BESIDE_MAX:])
 
 
-def of(choice: Choice, here: Shop, book: PriceBook, *, market: Market, own: Sequence[Chosen]) -> list[Kept]:
-    """Those that have a price yet."""
+def of(
+    choice: Choice, here: Shop, book: PriceBook, *, market: Market, own: Sequence[Chosen], account_id: int | None
+) -> list[Kept]:
+    """Those that have a price yet, at what the account pays."""
     rows = []
     for number, kept in enumerate(choice.beside, 1):
         its_choice = read(Typed.of(QueryDict(kept)), here, book, market, own)
         others = [other for other in choice.beside if other != kept]
         try:
-            quoted = None if its_choice.errors else offered.price(its_choice.configuration, here)
+            quoted = None if its_choice.errors else offered.price(its_choice.configuration, here, account_id)
         except Refused:
             quoted = None
         if quoted is not None:

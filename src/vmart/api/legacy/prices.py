@@ -65,7 +65,7 @@ class InquiryInstancePriceHourAnswer(TypedDict):
 
 def _price(call: Call, asked: InquiryInstancePrice | InquiryInstancePriceHour) -> Quote:
     here = shop.snapshot()
-    return offered.price(configuration(here, call, asked), here)
+    return offered.price(configuration(here, call, asked), here, call.account_id)
 
 
 def inquiry_instance_price(call: Call, asked: InquiryInstancePrice) -> InquiryInstancePriceAnswer:

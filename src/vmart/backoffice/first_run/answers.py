@@ -9,6 +9,7 @@ from django.conf import settings
 
 from vmart import engines
 from vmart.backoffice.apply_catalog import COMPUTE_VARIABLE, ZONE_VARIABLE
+from vmart.catalog import colour
 from vmart.catalog.models import Applied, Draft
 from vmart.engines.driver import Driver
 from vmart.events import record
@@ -81,8 +82,11 @@ def defaults() -> dict[str, dict[str, str]]:
     """What each step says where nothing was answered; prices are ``document.prices`` of the host."""
     here = Deployment.objects.get()
     return {
-        "name": {"name_en": "", "name_zh": "", "currency": here.currency, "billing_zone": here.billing_zone},
-        "place": {"engine": "auto", "place_en": "Home", "place_zh": "本地", "code": "home-1"},
+        "name": {
+            "name_en": "", "name_zh": "", "currency": here.currency, "billing_zone": here.billing_zone, "logo": "",
+            "colour_light": colour.OWN[colour.LIGHT], "colour_dark": colour.OWN[colour.DARK],
+        },
+        "place": {"engine": "auto", "place_en": "Home", "place_zh": "本地", "country": "", "code": "home-1"},
         "images": {"images": "debian-12 debian-13"},
         "host": _this_machine() | {
             "month": "100", "vcpu_overcommit": "4", "fill_percent": "70", "margin_percent": "40", "cpu_percent": "45",

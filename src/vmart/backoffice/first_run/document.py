@@ -84,8 +84,8 @@ def catalog(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _shop(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    said = {"colour_light": "", "colour_dark": "", "without_logo": False, **answers["name"], **answers["terms"]}
-    return own_shop.section(said, {}, None) | {"billing_zone": answers["name"]["billing_zone"]}
+    said = {**answers["name"], **answers["terms"], "without_logo": False}
+    return own_shop.section(said, {"logo": said["logo"]}, None) | {"billing_zone": said["billing_zone"]}
 
 
 def _region(answers: Mapping[str, Mapping[str, Any]], costs: Host) -> dict[str, Any]:
@@ -98,7 +98,8 @@ def _region(answers: Mapping[str, Mapping[str, Any]], costs: Host) -> dict[str, 
         "engine": {"kind": place["engine"], "members": members}, "vcpu_overcommit": costs.vcpu_overcommit,
         "address_pools": _pools(answers["addresses"]),
     }  # fmt: skip
-    return {"code": place["code"].strip(), "legacy_code": "home", "name": names, "zones": [zone]}
+    where = {"country": place["country"]} if place["country"] else {}
+    return {"code": place["code"].strip(), "legacy_code": "home", "name": names, **where, "zones": [zone]}
 
 
 def _pools(said: Mapping[str, Any]) -> list[dict[str, Any]]:

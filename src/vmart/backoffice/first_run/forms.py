@@ -6,10 +6,12 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.utils.text import format_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from vmart.backoffice.first_run import answers, document
-from vmart.backoffice.shop_forms import area
+from vmart.backoffice.shop_forms import area, colour_fields, logo_fields
+from vmart.catalog import countries
 from vmart.kernel.money import CURRENCIES
 from vmart.pages.forms import ActForm, text
 
@@ -41,6 +43,7 @@ class Name(Question):
     why = _("The name stands on every page and in every mail. Currency and billing zone are the shop's for good once"
             " it has sold something.")  # fmt: skip
     paths = {"shop.name.en": "name_en", "shop.name.zh": "name_zh", "shop.billing_zone": "billing_zone",
+             "shop.logo": "logo", "shop.colour.light": "colour_light", "shop.colour.dark": "colour_dark",
              "price_book.currency": "currency", **{name: name for name in ("name_en", "currency")}}  # fmt: skip
 
     name_en = text(_("Name of the shop, in English"), maxlength=40)
@@ -57,17 +60,25 @@ class Name(Question):
         _("Billing zone"), [(name, name) for name in sorted(available_timezones()) if "/" in name],
         _("Months begin at its midnight, and all times are shown in it."),
     )  # fmt: skip
+    logo, without_logo = logo_fields()
+    colour_light, colour_dark = colour_fields()
+
+    def said(self) -> dict[str, Any]:
+        """Without the logo, which is kept as the picture that is made of it."""
+        return {name: typed for name, typed in super().said().items() if name not in ("logo", "without_logo")}
 
 
 class Place(Question):
     step, title = "place", _("Place and engine")
     why = _("A zone is where machines run: one engine serves it. You can add zones later.")
     paths = {"regions.*.name.en": "place_en", "regions.*.name.zh": "place_zh", "regions.*.code": "code",
+             "regions.*.country": "country",
              "regions.*.zones.*.code": "code", "regions.*.zones.*.engine": "engine"}  # fmt: skip
 
     engine = forms.CharField(label=_("Engine"), required=False, widget=forms.RadioSelect)
     place_en = text(_("Name of the place, in English"), hint=_("As buyers know it: Berlin, Home."), maxlength=70)
     place_zh = text(_("Name of the place, in Chinese"), required=False, maxlength=70)
+    country = _select(_("Country"), (), _("Its flag stands beside the name; without it there is none."))
     code = text(
         _("Code of the region"), hint=_("What programs call it: small letters, digits and hyphens."), maxlength=30
     )
@@ -79,6 +90,8 @@ class Place(Question):
             "What this machine has: no Incus yet, so machines are simulated until there is one"
         )  # fmt: skip
         widget: Any = self.fields["engine"].widget
+        own: Any = self.fields["country"].widget
+        own.choices = [("", _("Not said")), *countries.names(get_language() or "en")]
         widget.choices = [("auto", here), ("simulated", _("Simulated: nothing is real, to look around"))]
 
 

@@ -1,5 +1,6 @@
 """The pages of the first run: a question a page, each saved; then the file is applied and a test order is placed."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,15 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from vmart.backoffice import apply_catalog, catalog_text, own_shop
 from vmart.backoffice.first_run import answers, document, trial
 from vmart.backoffice.first_run.forms import QUESTIONS, TITLES, Question
+from vmart.backoffice.shop_forms import logo_sent
 from vmart.backoffice.views import operator, seller
 from vmart.catalog import shop
-from vmart.events.actor import Actor
 from vmart.kernel.documents import DocumentError
 from vmart.kernel.errors import InvalidValue, Refused
 from vmart.listings.paging import number
 from vmart.pages import wording
 from vmart.payments import providers
 from vmart.pricing import calculator, host_typed
+
+_PICTURE = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")  # of a logo: nobody reads it on a page
 
 
 @never_cache
@@ -50,7 +53,7 @@ def question(request: HttpRequest, step: str) -> HttpResponse:
     kept = answers.filled(answers.kept())
     if request.method == "POST":
         form = QUESTIONS[step](request.POST)
-        if form.takes(lambda: _keep(step, form, kept, seller(request))):
+        if form.takes(lambda: _keep(request, form, kept)):
             return redirect(*_after(step))
         return _asked(request, form, kept, status=422)
     return _asked(request, QUESTIONS[step](initial=_initial(step, kept)), kept)
@@ -75,19 +78,21 @@ def _calculated(kept: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
 
-def _keep(step: str, form: Question, kept: Mapping[str, Any], by: Actor) -> None:
+def _keep(request: HttpRequest, form: Question, kept: Mapping[str, Any]) -> None:
     """Keep what was said if a catalog file can say it. Raises Refused at the field."""
-    said = form.said()
+    step, said = form.step, form.said()
     document.check(step, said)
     others = dict(kept)
     if step == "name":
         _refuse_other_zone(said)
+        without, sent = form.cleaned_data["without_logo"], logo_sent(request.FILES)
+        said["logo"] = own_shop.logo_text(kept["name"]["logo"], sent, without=without) or ""
     else:
         others["name"] = {**kept["name"], "name_en": kept["name"]["name_en"] or "-"}  # the step may come first
     if step == "host":
         others["prices"] = {}
     _parsed(others | {step: said})
-    answers.keep(step, said, by)
+    answers.keep(step, said, seller(request))
 
 
 def _refuse_other_zone(said: Mapping[str, Any]) -> None:
@@ -114,6 +119,7 @@ def _asked(request: HttpRequest, form: Question, kept: Mapping[str, Any], status
         here |= _worked(kept)
     if form.step == "payment":
         here["offered"] = providers.offered()
+    here["has_logo"] = bool(kept["name"]["logo"])
     return render(request, "backoffice/first_run/question.html", here, status=status)
 
 
@@ -155,7 +161,7 @@ def open_shop(request: HttpRequest) -> HttpResponse:
     except Refused as refused:
         here["problems"] = [wording.sentence(refused)]
     else:
-        here |= {"text": text, "catalog": document.catalog(kept)}
+        here |= {"text": _PICTURE.sub("…", text), "catalog": document.catalog(kept)}
     return render(request, "backoffice/first_run/open.html", here, status=422 if request.method == "POST" else 200)
 
 

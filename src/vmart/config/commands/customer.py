@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,13 @@ def customer_list(own_data_dir: Path | None, output: str, search: str, before: s
     """Customers, newest first, 50 at a time. Amounts in currency units."""
     set_up(places_of(own_data_dir))
     from vmart.listings import customers
+    from vmart.orders.discount import percent_off
 
     page = customers.page(search, before)
     show(
         [
             {"number": row.id, "email": row.email, "since": row.created_at, "machines": row.machines,
-             "balance": units(row.balance_minor), "frozen": row.frozen_reason}
+             "balance": units(row.balance_minor), "percent_off": percent_off(row.factor), "frozen": row.frozen_reason}
             for row in page.rows
         ],
         output,
@@ -92,13 +94,14 @@ def customer_show(own_data_dir: Path | None, output: str, customer: str) -> None
 
 
 def _shown(number: int) -> dict[str, Any]:
-    from vmart.listings import activity, customers, machines, orders, overview
+    from vmart.listings import activity, customers, discounts, machines, orders, overview
 
     found, money = customers.customer(number), overview.balance(number)
     assert found is not None
     return {
         "number": found.id, "email": found.email, "name": found.name, "since": found.created_at,
-        "frozen": found.frozen_reason, "available": units(money.available_minor), "cash": units(money.cash_minor),
+        "frozen": found.frozen_reason, "percent_off": discounts.held(number).percent_off,
+        "available": units(money.available_minor), "cash": units(money.cash_minor),
         "gift": units(money.gift_minor), "set_aside": units(money.held_minor), "owed": units(money.owed_minor),
         **found.quotas,
         "machines": [
@@ -220,6 +223,80 @@ def customer_notes(own_data_dir: Path | None, output: str, customer: str, before
         click.echo(f"older ones: --before {page.older}", err=True)
 
 
+@customer.command("discount")
+@data_dir_option
+@output_option
+@click.argument("customer")
+@click.argument("percent")
+@click.option("--reason", required=True, help="One line, which the customer reads in the audit log.")
+def customer_discount(own_data_dir: Path | None, output: str, customer: str, percent: str, reason: str) -> None:
+    """Let CUSTOMER pay PERCENT (12.5) less than list prices from the next full hour on; 0 ends a discount.
+
+    Prints what holds then, and what an hour of all that the customer uses costs now and then.
+    """
+    set_up(places_of(own_data_dir))
+    from vmart.orders import discount
+
+    number = _find(customer)
+    fresh = discount.set_factor(number, discount.factor_of(percent), reason, who_types())
+    show({"done": "set" if fresh else "it is so already", **_discounted(number)}, output)
+
+
+@customer.command("withdraw-discount")
+@data_dir_option
+@output_option
+@click.argument("customer")
+def customer_withdraw_discount(own_data_dir: Path | None, output: str, customer: str) -> None:
+    """Let what was set for CUSTOMER's next full hour never begin; what holds goes on."""
+    set_up(places_of(own_data_dir))
+    from vmart.orders import discount
+
+    number = _find(customer)
+    fresh = discount.withdraw(number, who_types())
+    show({"done": "withdrawn" if fresh else "it is so already", **_discounted(number)}, output)
+
+
+def _discounted(number: int) -> dict[str, Any]:
+    """What holds, what begins, and what an hour costs by each; "-" of what is not."""
+    from vmart.listings import discounts
+    from vmart.orders.discount import percent_off
+
+    held = discounts.held(number)
+    coming = held.last
+    hour = discounts.hour(number, held.factor, coming.factor if coming else held.factor)
+    return {
+        "percent_off_now": held.percent_off,
+        "percent_off_then": percent_off(coming.factor) if coming else None,
+        "from": coming.from_at if coming else None,
+        "hour_now": hour and exact(hour.now),
+        "hour_then": exact(hour.then) if hour and coming else None,
+    }
+
+
+@customer.command("discounts")
+@data_dir_option
+@output_option
+@click.argument("customer")
+@click.option("--before", default="", metavar="NUMBER", help="Older ones than this: the last of the page before.")
+def customer_discounts(own_data_dir: Path | None, output: str, customer: str, before: str) -> None:
+    """Discounts that CUSTOMER has, has had and is to have, the latest first, 50 at a time."""
+    set_up(places_of(own_data_dir))
+    from vmart.listings import discounts
+    from vmart.orders.discount import percent_off
+
+    page = discounts.of_account(_find(customer), before)
+    show(
+        [
+            {"number": row.pk, "from": row.from_at, "percent_off": percent_off(row.factor), "reason": row.reason,
+             "set": row.created_at, "by": row.by}
+            for row in page.rows
+        ],
+        output,
+    )  # fmt: skip
+    if page.older:
+        click.echo(f"older ones: --before {page.older}", err=True)
+
+
 @customer.command("freeze")
 @data_dir_option
 @click.argument("customer")
@@ -278,6 +355,11 @@ def _find(who: str) -> int:
     if len(numbers) > 1:
         raise Misused(f"{who} owns several accounts: say which by its number, of {', '.join(map(str, numbers))}")
     return numbers[0]
+
+
+def exact(amount: Decimal) -> str:
+    """Currency units without zeros at the end."""
+    return format(amount.normalize(), "f")
 
 
 def units(amount_minor: int) -> str:

@@ -77,6 +77,7 @@ class Cost:
     months: int = 0
     term_minor: int | None = None
     listed_minor: int = 0
+    factor: Decimal = Decimal(1)  # what part of list prices it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +88,15 @@ class Allocated:
     task: int
 
 
-def price(region: str, part: AddressPart, months: int = 0) -> Cost:
-    """What one costs by the catalog of now; ``months``: its first term, where it has one.
+def price(account_id: int, region: str, part: AddressPart, months: int = 0) -> Cost:
+    """What one costs the account by the catalog of now; ``months``: its first term, where it has one.
 
     Raises UnknownRegion, what ``AddressPart.check`` raises, MissingParameter, InvalidParameter, PeriodNotSold.
     """
     book, prices = own.prices_of(region)
     part.check(book, prices)
     _check_term(part, months)
-    return cost(prices, part, months)
+    return cost(account_id, prices, part, months)
 
 
 def _check_term(part: AddressPart, months: int) -> None:
@@ -105,15 +106,19 @@ def _check_term(part: AddressPart, months: int) -> None:
         raise InvalidParameter("Only bandwidth by the month has a term.", field="months")
 
 
-def cost(prices: RegionPrices, part: AddressPart, months: int = 1) -> Cost:
-    """What one costs that was bought before, too, whatever may be bought now. Raises PeriodNotSold."""
+def cost(account_id: int, prices: RegionPrices, part: AddressPart, months: int = 1) -> Cost:
+    """What one costs that was bought before, too, whatever may be bought now. Raises PeriodNotSold.
+
+    ``prices`` are list prices of its region.
+    """
+    book = books.own_book(account_id, shop.snapshot().generation)
     if part.paid_ahead:
-        book = books.current_book(shop.snapshot().generation)
         listed, due = renewal.price_minor(book, [part.term(prices, bound=True)], term_from_now(months))
-        return Cost(Decimal(0), Decimal(0), None, 0, months, due, listed)
-    idle = hourly.hour_of(part.term(prices, bound=False))
+        return Cost(Decimal(0), Decimal(0), None, 0, months, due, listed, factor=book.factor)
+    idle = hourly.hour_of(account_id, part.term(prices, bound=False))
     return Cost(
-        idle, own.bound_hourly(part, prices), prices.traffic_gib if part.by_traffic else None,
+        idle, own.bound_hourly(account_id, part, prices),
+        prices.traffic_gib * book.factor if part.by_traffic else None,
         hold_minor([idle], exponent(shop.snapshot().currency)),
     )  # fmt: skip
 
@@ -131,7 +136,7 @@ def allocate(actor: Actor, asked: NewAddresses, *, client_token: str = "") -> Al
         known = tokens.first_answer(actor.account, client_token, fingerprint)
         if known is not None:
             return Allocated(tuple(known["address_ids"]), known["task"])
-        due = price(asked.region, asked.part, asked.months)
+        due = price(actor.account, asked.region, asked.part, asked.months)
         _check(asked)
         _refuse(actor.account, asked)
         eips = _write(actor, asked, due, _package(actor.account, asked))
@@ -263,7 +268,8 @@ def _pay(account_id: int, eips: Sequence[Eip], due: Cost, first: Term, pays_for:
         )
         for eip in eips
     )  # fmt: skip
-    priced = Priced(ADDRESS_PURCHASE, books.current_book(here.generation).version, here.currency, lines)
+    version = books.current_book(here.generation).version
+    priced = Priced(ADDRESS_PURCHASE, version, here.currency, lines, due.factor)
     with own.paying():
         paid.take(
             priced, {eip.public_id: eip.subscription for eip in eips},

@@ -77,7 +77,7 @@ def reckon(account_id: int, eip_ids: Sequence[str], mbps: int) -> list[Priced | 
         refuse(eips, machines_of(eips), mbps)
         known: dict[int, Priced | Downgrade | Cost] = {**_less(eips, mbps)}
         postpaid = [eip for eip in eips if not things.is_prepaid(eip)]
-        known |= {eip.id: allocate.cost(own.prices(eip.zone_id), own.part(eip, mbps)) for eip in postpaid}
+        known |= {eip.id: allocate.cost(account_id, own.prices(eip.zone_id), own.part(eip, mbps)) for eip in postpaid}
         more = [eip for eip in eips if eip.id not in known]
         priced = _price(more, mbps)
         known |= {eip.id: replace(priced, lines=(line,)) for eip, line in zip(more, priced.lines, strict=True)}

@@ -152,7 +152,11 @@ def _refuse_too_little(eip: Eip, part: AddressPart, back: RefundQuote) -> None:
     """An hour of what was paid ahead has to be set aside then, of what is there and what comes back."""
     currency, bound = shop.snapshot().currency, eip.instance_id is not None
     here = own.prices(eip.zone_id)
-    exact = own.bound_hourly(part, here) if bound else hourly.hour_of(part.term(here, bound=False))
+    exact = (
+        own.bound_hourly(eip.account_id, part, here)
+        if bound
+        else hourly.hour_of(eip.account_id, part.term(here, bound=False))
+    )
     wanted = hold_minor([exact], exponent(currency))
     there = balance(eip.account_id).available_minor + own.held_minor(eip) + back.refund_minor
     if there < wanted:
@@ -172,14 +176,14 @@ def _check(eips: Sequence[Eip], asked: ToMonth) -> None:
 
 def _priced(eips: Sequence[Eip], asked: ToMonth) -> Priced:
     (eip,), further = eips, term_from_now(asked.months)
-    book = books.current_book(shop.snapshot().generation)
+    book = books.own_book(eip.account_id, shop.snapshot().generation)
     pays_for = AddressPart(BANDWIDTH_PREPAID_BY_MONTH, asked.mbps).term(own.prices(eip.zone_id), bound=True)
     listed, amount = renewal.price_minor(book, [pays_for], further)
     line = PricedLine(
         eip.public_id, listed, amount, listed, amount, further.months, 0, further.anchor_at, further.anchor_at,
         further.period_to, (pays_for,),
     )  # fmt: skip
-    return Priced(ADDRESS_CONVERSION, book.version, book.currency, (line,))
+    return Priced.by(book, ADDRESS_CONVERSION, [line])
 
 
 def _still_so(eips: Sequence[Eip], due: Priced, asked: ToMonth) -> None:

@@ -200,11 +200,11 @@ def part(eip: Eip, mbps: int | None = None) -> AddressPart:
     return AddressPart(eip.internet_charge_type, eip.bandwidth_mbps if mbps is None else mbps)
 
 
-def bound_hourly(one: AddressPart, here: RegionPrices) -> Decimal:
-    """What its bandwidth costs an hour at a machine, exact; 0 by traffic, by the month and in a package."""
+def bound_hourly(account_id: int, one: AddressPart, here: RegionPrices) -> Decimal:
+    """What its bandwidth costs the account an hour at a machine, exact; 0 by traffic, by the month and in a package."""
     if one.by_traffic or one.paid_ahead or one.in_package:
         return Decimal(0)
-    return hourly.hour_of(one.term(here, bound=True))
+    return hourly.hour_of(account_id, one.term(here, bound=True))
 
 
 @contextmanager
@@ -229,7 +229,10 @@ def set_aside(eip: Eip, wanted_part: AddressPart | None = None) -> None:
 def set_aside_all(wanted: Sequence[tuple[Eip, AddressPart]]) -> None:
     """The same of several of one account, in as many statements as of one."""
     places = exponent(shop.snapshot().currency)
-    hours = [(eip, hold_minor([bound_hourly(as_part, prices(eip.zone_id))], places)) for eip, as_part in wanted]
+    hours = [
+        (eip, hold_minor([bound_hourly(eip.account_id, as_part, prices(eip.zone_id))], places))
+        for eip, as_part in wanted
+    ]
     charged = [(eip, hour) for eip, hour in hours if hour and not things.is_prepaid(eip)]
     held = _held_of([eip for eip, _ in charged])
     more = [(eip, hour) for eip, hour in charged if hour > held[eip.id]]

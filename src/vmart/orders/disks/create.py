@@ -71,6 +71,7 @@ class Cost:
     listed_minor: int
     price_key: str
     book_version: int
+    factor: Decimal  # what part of the book's list prices it is
 
     @property
     def shown(self) -> str:
@@ -78,25 +79,25 @@ class Cost:
         return str(self.hold_minor if self.hourly is None else self.hourly)
 
 
-def price(asked: NewDisks) -> Cost:
-    """What one of them costs by the catalog of now. Raises what ``create`` raises of the offer alone."""
+def price(account_id: int, asked: NewDisks) -> Cost:
+    """What one of them costs the account by the catalog of now. Raises what ``create`` raises of the offer alone."""
     here = shop.snapshot()
     offered.check_zone(here, asked.region, asked.zone)
-    return cost(here, asked)
+    return cost(account_id, here, asked)
 
 
-def cost(here: shop.Shop, asked: NewDisks) -> Cost:
+def cost(account_id: int, here: shop.Shop, asked: NewDisks) -> Cost:
     """The same in a region, wherever in it."""
     _check(here, asked)
-    book = books.current_book(here.generation)
+    book = books.own_book(account_id, here.generation)
     check_disk(book, asked.disk, "disk.", is_system=False)
     key = book.regions[asked.region].disk[asked.disk.disk_type].price_key
     if asked.charge_type == PREPAID:
         listed, due = renewal.price_minor(book, [_term(asked, key)], term_from_now(asked.months))
-        return Cost(None, due, listed, key, book.version)
+        return Cost(None, due, listed, key, book.version, book.factor)
     hourly = rate_per_hour(price_version(book).rates[key], asked.disk.size_gib)
     held = hold_minor([hourly], exponent(here.currency))
-    return Cost(hourly, held, held, key, book.version)
+    return Cost(hourly, held, held, key, book.version, book.factor)
 
 
 def _term(asked: NewDisks, price_key: str) -> Term:
@@ -118,7 +119,7 @@ def create(actor: Actor, asked: NewDisks, *, client_token: str = "") -> tuple[st
         known = tokens.first_answer(actor.account, client_token, fingerprint)
         if known is not None:
             return tuple(known["disk_ids"])
-        due = price(asked)
+        due = price(actor.account, asked)
         _refuse(actor.account, asked)
         snapshot = of_snapshot.wanted(actor.account, asked.disk.snapshot_id, asked.zone, asked.disk.size_gib)
         disks = _write(actor, asked, due, snapshot)
@@ -221,7 +222,7 @@ def _order(account_id: int, asked: NewDisks, due: Cost, disks: Sequence[Disk]) -
         )
         for disk in disks
     )  # fmt: skip
-    priced = Priced(OWN_DISK_PURCHASE, due.book_version, shop.snapshot().currency, lines)
+    priced = Priced(OWN_DISK_PURCHASE, due.book_version, shop.snapshot().currency, lines, due.factor)
     order = paid.order_of(numbers.order(), account_id, priced, {})
     paid.take_later(priced, {disk.public_id: disk.subscription for disk in disks}, order)
     return order.id

@@ -136,11 +136,11 @@ def _check(disk: Disk, machine: Instance | None, size_gib: int) -> None:
 
 
 def _hours(disk: Disk, size_gib: int) -> hourly.Hours:
-    return hourly.reckoned([disk], [hourly.more(grow_disk.at_size(disk, size_gib))])[0]
+    return hourly.reckoned([disk], [hourly.more(disk, grow_disk.at_size(disk, size_gib))])[0]
 
 
 def _hour(disk: Disk, size_gib: int) -> Decimal:
-    return hourly.hour_of(grow_disk.at_size(disk, size_gib).term)
+    return hourly.hour_of(disk.account_id, grow_disk.at_size(disk, size_gib).term)
 
 
 def run(batch: Sequence[Claimed], owner: uuid.UUID) -> None:

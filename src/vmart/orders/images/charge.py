@@ -26,11 +26,14 @@ def largest_gib() -> int:
     return policy.at(clock.now()).image_import_gib + 1
 
 
-def cost(zone: str, size_gib: int) -> Cost:
-    """What an imported image of this size costs in the zone, by the catalog of now: 0 where the book has no price."""
+def cost(account_id: int, zone: str, size_gib: int) -> Cost:
+    """What an imported image of this size costs the account in the zone by the catalog of now.
+
+    0 where the book has no price.
+    """
     here = shop.snapshot()
     prices = books.current_book(here.generation).regions[here.region_of(zone)]
-    return by_the_gib.cost((IMAGE, prices.image_key, size_gib))
+    return by_the_gib.cost(account_id, (IMAGE, prices.image_key, size_gib))
 
 
 def agree(account_id: int, zone: str, number: int, public_id: str, size_gib: int) -> None:
@@ -38,7 +41,7 @@ def agree(account_id: int, zone: str, number: int, public_id: str, size_gib: int
 
     Raises DiskSoldOut, InsufficientBalance.
     """
-    due = cost(zone, size_gib)
+    due = cost(account_id, zone, size_gib)
     bundle = by_the_gib.agree(account_id, zone, due, kind=KIND, number=number, public_id=public_id)
     if not db.call("placement_claim_disks", zone, account_id, [number], size_gib):
         raise errors.DiskSoldOut(

@@ -55,7 +55,7 @@ def refuse(package: Package, mbps: int) -> None:
 
 def hours(package: Package, mbps: int) -> Hours:
     """What it is charged an hour now, and at this speed."""
-    (found,) = hourly.reckoned([package], [hourly.more(_new(package, mbps))])
+    (found,) = hourly.reckoned([package], [hourly.more(package, _new(package, mbps))])
     return found
 
 

@@ -52,16 +52,16 @@ class Cost:
     hold_minor: int
 
 
-def price(region: str, part: PackagePart) -> Cost:
-    """What one costs by the catalog of now. Raises UnknownZone, ChargeTypeNotSold, OutOfRange."""
+def price(account_id: int, region: str, part: PackagePart) -> Cost:
+    """What one costs the account by the catalog of now. Raises UnknownZone, ChargeTypeNotSold, OutOfRange."""
     book, prices = prices_of(region)
     part.check(book, prices)
-    return cost(prices, part)
+    return cost(account_id, prices, part)
 
 
-def cost(prices: RegionPrices, part: PackagePart) -> Cost:
+def cost(account_id: int, prices: RegionPrices, part: PackagePart) -> Cost:
     """What one costs that was bought before, too, whatever may be bought now."""
-    exact = hourly.hour_of(part.term(prices))
+    exact = hourly.hour_of(account_id, part.term(prices))
     return Cost(exact, hold_minor([exact], exponent(shop.snapshot().currency)))
 
 
@@ -78,7 +78,7 @@ def create(actor: Actor, asked: NewPackages, *, client_token: str = "") -> tuple
         if known is not None:
             return tuple(known["package_ids"])
         check_charge_type(asked.charge_type)
-        due = price(asked.region, asked.part)
+        due = price(actor.account, asked.region, asked.part)
         _check(asked)
         _refuse(actor.account, asked)
         packages = _write(actor, asked, due)

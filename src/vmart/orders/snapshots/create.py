@@ -51,15 +51,18 @@ class NewSnapshot:
     delete_at: dt.datetime | None = None
 
 
-def cost(zone: str, size_gib: int) -> Cost:
-    """What a snapshot of a disk of this size costs in the zone, by the catalog of now. Raises ChargeTypeNotSold."""
+def cost(account_id: int, zone: str, size_gib: int) -> Cost:
+    """What a snapshot of a disk of this size costs the account in the zone by the catalog of now.
+
+    Raises ChargeTypeNotSold.
+    """
     here = shop.snapshot()
     prices = books.current_book(here.generation).regions[here.region_of(zone)]
     if prices.snapshot_gib is None:
         raise ChargeTypeNotSold(
             "No snapshots are sold in this region.", field="region", code="InvalidDisk.NotSupportSnapshot"
         )
-    return by_the_gib.cost((SNAPSHOT, prices.snapshot_key, size_gib))
+    return by_the_gib.cost(account_id, (SNAPSHOT, prices.snapshot_key, size_gib))
 
 
 def create(actor: Actor, asked: NewSnapshot) -> str:
@@ -128,7 +131,7 @@ def _refuse(disk: Disk, machine: Instance | None) -> None:
 
 def _write(disk: Disk, machine: Instance | None, asked: NewSnapshot, actor: Actor) -> Snapshot:
     """Agreement, term, room, hold and snapshot."""
-    due, number = cost(disk.zone_id, disk.size_gib), numbers.subscriptions(1)[0]
+    due, number = cost(disk.account_id, disk.zone_id, disk.size_gib), numbers.subscriptions(1)[0]
     public_id = public_ids.of("snap", number)
     agreed = by_the_gib.agree(
         disk.account_id, disk.zone_id, due, kind=KIND_OF_SUBSCRIPTION, number=number, public_id=public_id

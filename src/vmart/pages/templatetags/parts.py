@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from vmart.pages import menu, permitted, theme
+from vmart.pages import cells, menu, permitted, theme
 from vmart.pages.table import Shown
 
 register = template.Library()
@@ -32,6 +32,12 @@ _SYSTEMS = {"Debian": "brand-debian", "Ubuntu": "brand-ubuntu", "Windows": "bran
 def system_icon(os_name: str) -> SafeString:
     """The mark of an operating system, ``Debian 12 64-bit``; a disc for one that has none here."""
     return icon(next((mark for name, mark in _SYSTEMS.items() if os_name.startswith(name)), "disc"))
+
+
+@register.simple_tag
+def flag(country: str) -> SafeString:
+    """``{% flag region.country %}`` beside the region's name."""
+    return cells.flag(country)
 
 
 @register.simple_tag

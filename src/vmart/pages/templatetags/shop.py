@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.utils.safestring import SafeString
 
 from vmart.catalog import shop
 from vmart.catalog.brand import BrandView
@@ -26,6 +27,7 @@ for _printed in (
     printed.memory,
     printed.size,
     printed.term,
+    printed.percent,
     printed.plain_number,
 ):
     register.filter(_printed.__name__, _printed)
@@ -86,9 +88,9 @@ def zone_name(code: str) -> str:
 
 
 @register.filter
-def region_name(code: str) -> str:
-    """``ap-guangzhou`` as the catalog calls it in the reader's language."""
-    return wording.in_language(shop.snapshot().regions[code], "name")
+def region(code: str) -> SafeString:
+    """``ap-guangzhou`` as the catalog calls it in the reader's language, with its flag."""
+    return cells.region(code)
 
 
 @register.filter

@@ -281,6 +281,11 @@ LANGUAGE sql STABLE AS $$
       least(3600, p.to_s, u.end_s, u.start_s - u.age_s + p.tier_to_s)
       - greatest(0, p.from_s, u.start_s, u.start_s - u.age_s + p.tier_from_s) AS seconds) AS s
     WHERE s.seconds > 0
+  ), paid AS MATERIALIZED (  -- accounts that pay a part of list prices in this hour
+    SELECT account_id, part_e4 FROM (
+      SELECT DISTINCT ON (account_id) account_id, (factor * 10000)::bigint AS part_e4 FROM customers_discount
+      WHERE account_id > _low AND account_id <= _high AND from_at <= _hour ORDER BY account_id, from_at DESC) AS held
+    WHERE part_e4 < 10000
   ), sample AS MATERIALIZED (
     SELECT s.*, date_part('epoch', at - _hour) AS at_s FROM account CROSS JOIN LATERAL (
       SELECT * FROM metering_sample s
@@ -305,7 +310,10 @@ LANGUAGE sql STABLE AS $$
            div(amount * 100000000 + 536870912, 1073741824)::bigint
     FROM sampled
   )
-  SELECT account_id, subscription_id, component, duration_s, out_bytes, exact_e8 FROM fresh
+  SELECT account_id, subscription_id, component, duration_s, out_bytes,
+         CASE WHEN paid.part_e4 IS NULL THEN exact_e8
+              ELSE div(exact_e8::numeric * paid.part_e4 + 5000, 10000)::bigint END
+  FROM fresh LEFT JOIN paid USING (account_id)
 $$;
 
 -- Usage without a price, or of one that cannot be counted, is an error of the account's close and never free.

@@ -58,7 +58,7 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             asked = _asked(form.cleaned_data)
-            cost = allocate.price(asked.region, asked.part, asked.months)
+            cost = allocate.price(account_id, asked.region, asked.part, asked.months)
             if request.method == "POST" and was_shown(request, "shown", _in_form(cost), once=True):
                 return _bought(request, account_id, asked)
             due_minor = None if cost.term_minor is None else cost.term_minor * asked.count
@@ -106,7 +106,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     can, in_bin = address_may(eip), eip.off and eip.expires_at is not None
     machines = EipMachine(eips.bindable(account_id, eip.zone) if eip.state == "UNBIND" else [])
     here = {
-        "eip": eip, "form": form, "cost": _cost(eip), "machines": machines,
+        "eip": eip, "form": form, "cost": _cost(account_id, eip), "machines": machines,
         "faster": EipBandwidth(initial={"bandwidth": eip.bandwidth_mbps}),
         "otherwise": EipMode(eip.internet_charge_type, eip.bandwidth_mbps),
         "busy": _is_busy(eip), "can_change": "change" in can,
@@ -142,7 +142,7 @@ def _page_of(act: _Act) -> Callable[..., HttpResponseBase]:
         machine = field(request.POST if request.method == "POST" else request.GET, "machine")
         return _told(
             request, eip, lambda: act.do(who, public_id, machine), act=act.name, machine=machine,
-            cost=_cost(eip), done=act.done,
+            cost=_cost(account_id, eip), done=act.done,
         )  # fmt: skip
 
     return page
@@ -197,7 +197,11 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
     except Refused as refused:
         form.refuse(refused)
         return _told(request, eip, None, act="bandwidth", form=form)
-    told = {"back": cost} if isinstance(cost, Downgrade) else {"cost": cost if isinstance(cost, Cost) else _cost(eip)}
+    told = (
+        {"back": cost}
+        if isinstance(cost, Downgrade)
+        else {"cost": cost if isinstance(cost, Cost) else _cost(account_id, eip)}
+    )
     return _told(
         request, eip, lambda: bandwidth.change(who, [public_id], mbps), done=_("Its bandwidth is being changed."),
         **act, **told,
@@ -228,7 +232,7 @@ def charged(request: HttpRequest, account_id: int, public_id: str) -> HttpRespon
         return _told(request, eip, None, act="mode", form=form)
     return _told(
         request, eip, lambda: mode.change(who, public_id, part), act="mode", mode=part, worth=back,
-        cost=allocate.cost(own.prices(eip.zone), part), done=_("How it is charged is being changed."),
+        cost=allocate.cost(account_id, own.prices(eip.zone), part), done=_("How it is charged is being changed."),
     )  # fmt: skip
 
 
@@ -262,9 +266,10 @@ def _one(account_id: int, public_id: str) -> EipView:
     return found(eips.one(account_id, public_id))
 
 
-def _cost(eip: EipView) -> Cost | None:
+def _cost(account_id: int, eip: EipView) -> Cost | None:
     """None of one by the month where the seller sells no single month any more."""
     try:
-        return allocate.cost(own.prices(eip.zone), AddressPart(eip.internet_charge_type, eip.bandwidth_mbps))
+        part = AddressPart(eip.internet_charge_type, eip.bandwidth_mbps)
+        return allocate.cost(account_id, own.prices(eip.zone), part)
     except PeriodNotSold:
         return None

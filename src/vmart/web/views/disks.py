@@ -69,7 +69,7 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
     zones = own_disks.zones()
     typed = request.POST if request.method == "POST" else request.GET
     form = NewDisk(zones, typed if "zone" in typed else None)
-    cost = _cost(form)
+    cost = _cost(account_id, form)
     if request.method == "POST" and cost and was_shown(request, "hourly", cost.shown, once=True):
         made = _create(request, account_id, form)
         if made is not None:
@@ -88,9 +88,9 @@ def _asked(form: NewDisk) -> NewDisks:
     return replace(asked, tags=typed_tags.read(typed["tags"]))
 
 
-def _cost(form: NewDisk) -> create.Cost | None:
+def _cost(account_id: int, form: NewDisk) -> create.Cost | None:
     """Of one of them; None where it is refused, which the form says."""
-    return form.made(lambda: create.price(_asked(form)))
+    return form.made(lambda: create.price(account_id, _asked(form)))
 
 
 def _figures(form: NewDisk, cost: create.Cost | None) -> dict[str, Any] | None:

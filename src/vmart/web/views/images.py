@@ -66,7 +66,7 @@ def _cost(machine: Instance) -> Cost | None:
     """Of an hour of its snapshot; None where none are sold."""
     system = next(disk for disk in overview.disks(machine.id) if disk.usage == Disk.Usage.SYSTEM)
     try:
-        return snapshots.cost(machine.zone_id, system.size_gib)
+        return snapshots.cost(machine.account_id, machine.zone_id, system.size_gib)
     except Refused:
         return None
 
@@ -84,7 +84,7 @@ def import_page(request: HttpRequest, account_id: int) -> HttpResponse:
     """Make one of a system that is fetched from an address."""
     zones = import_image.takes()
     form = NewImport(list(zones), request.POST if request.method == "POST" else None)
-    costs = {zone: _import_cost(zone) for zone in zones}
+    costs = {zone: _import_cost(account_id, zone) for zone in zones}
     shown = " ".join(f"{zone}={each.hourly}" for zone, (each, _largest) in costs.items())
     if request.method == "POST" and was_shown(request, "shown", shown):
         who = actor(request, account_id)
@@ -97,9 +97,9 @@ def import_page(request: HttpRequest, account_id: int) -> HttpResponse:
     return render(request, "web/images/import.html", here, status=422 if form.errors else 200)
 
 
-def _import_cost(zone: str) -> tuple[Cost, Cost]:
+def _import_cost(account_id: int, zone: str) -> tuple[Cost, Cost]:
     """Of a GiB, and of the largest, whose hour is set aside until its size is known."""
-    return charge.cost(zone, 1), charge.cost(zone, charge.largest_gib())
+    return charge.cost(account_id, zone, 1), charge.cost(account_id, zone, charge.largest_gib())
 
 
 @never_cache

@@ -51,7 +51,7 @@ def buy(request: HttpRequest, account_id: int) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             asked = _asked(form.cleaned_data)
-            cost = create.price(asked.region, asked.part)
+            cost = create.price(account_id, asked.region, asked.part)
             if request.method == "POST" and was_shown(request, "shown", cost.hourly, once=True):
                 return _bought(request, account_id, asked)
             here |= {"cost": cost, "asked": asked, "shown": f"{cost.hourly}"}
@@ -92,7 +92,7 @@ def detail(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         "busy": busy, "can_change": not busy and not package.off,
         "faster": PackageSpeed(initial={"bandwidth": package.bandwidth_mbps}),
         "free": PackageAddress(packages.joinable(account_id, package.zone)),
-        "cost": create.cost(prices(package.zone), PackagePart(package.bandwidth_mbps)),
+        "cost": create.cost(account_id, prices(package.zone), PackagePart(package.bandwidth_mbps)),
         "zone": shop.snapshot().zones[package.zone],
     }  # fmt: skip
     return render(request, "web/packages/package.html", here, status=422 if form.errors else 200)
@@ -110,7 +110,7 @@ def faster(request: HttpRequest, account_id: int, public_id: str) -> HttpRespons
         return _told(request, package, None, act="bandwidth", form=form)
     mbps = form.cleaned_data["bandwidth"]
     try:
-        cost = create.price(shop.snapshot().region_of(package.zone), PackagePart(mbps))
+        cost = create.price(account_id, shop.snapshot().region_of(package.zone), PackagePart(mbps))
     except Refused as refused:
         form.refuse(refused)
         return _told(request, package, None, act="bandwidth", form=form)

@@ -21,14 +21,14 @@ from vmart.launch_templates import contents, keep
 from vmart.launch_templates.keep import NewVersion
 from vmart.listings import at_a_glance, machines, placement_groups
 from vmart.listings.machines import Wanted
-from vmart.orders import on_behalf, place, purchase
+from vmart.orders import on_behalf, place, purchase, user_data
 from vmart.orders.errors import TokenReused
 from vmart.orders.models import Idempotency
 from vmart.orders.wanted import Machine, Purchase
 from vmart.pages import shown_quote
 from vmart.payments import providers
 from vmart.pricing.quote import Quote
-from vmart.web import acting, from_template, like_it, offer, tray, way_in
+from vmart.web import acting, first_boot, from_template, like_it, offer, tray, way_in
 from vmart.web.choice import Typed
 from vmart.web.offer import Offer
 from vmart.web.visitor import account_id_of, actor, customer, field, refuse_on_behalf, require
@@ -53,7 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@sensitive_post_parameters("password", "form")
+@sensitive_post_parameters("password", "form", "user_data")
 @require_http_methods(["GET", "HEAD", "POST"])
 def buy(request: HttpRequest) -> HttpResponse:
     """GET: the page for the form in the address. POST: buy what was shown, or show it again with why not.
@@ -63,14 +63,16 @@ def buy(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _post(request)
     if account_id_of(request) is None:
-        return _page(request, request.GET)
+        return _page(request, first_boot.opened(request))
     token = request.GET.get("form", "")
     if not shown_quote.is_token(token):
         return _with_token(request)
     order_id = _order_of(request, token)
     if order_id is None:
-        return _page(request, request.GET)
-    return _page(request, request.GET, Notice(_("This form has bought order {id}.").format(id=order_id), order_id))
+        return _page(request, first_boot.opened(request))
+    return _page(
+        request, first_boot.opened(request), Notice(_("This form has bought order {id}.").format(id=order_id), order_id)
+    )
 
 
 def _with_token(request: HttpRequest) -> HttpResponse:
@@ -125,7 +127,7 @@ def _page(
     **more: object,
 ) -> HttpResponse:
     account_id = account_id_of(request)
-    shown = offer.make(Typed.of(typed), account_id)
+    shown = offer.make(Typed.sent(typed), account_id)
     shown.refused = status != 200
     if fresh:
         shown.token = shown_quote.new_token()
@@ -144,6 +146,7 @@ def _page(
         "chosen_keys": [key for key in shown.choice.keys if key in own] or own[:1],
         "page_address": f"{reverse('buy')}?{shown.query}",
         "next_address": _without_token(shown),
+        "user_data_max_kib": user_data.MAX_BYTES // 1024,
     }
     return render(request, "web/buy/page.html", here, status=status)
 
@@ -174,21 +177,29 @@ def _post(request: HttpRequest) -> HttpResponse:
         done, permission = _ACTS[act]
         require(request, permission)
         return done(request, account_id)
-    shown = offer.make(Typed.of(form), None)
+    shown = offer.make(Typed.sent(form), None)
     if act in ("buy", "card") and not request.user.is_authenticated:
         return redirect(f"{reverse('account_login')}?{urlencode({'next': _without_token(shown)})}")
     if act == "keep":
-        return redirect(f"{reverse('buy')}?{tray.keep(shown.choice)}#tray")
-    place = "#data-disks" if "disk" in act else ""
-    return redirect(f"{reverse('buy')}?{shown.query}{place}")
+        return _anew(request, tray.keep(shown.choice), "#tray")
+    return _anew(request, shown.query, "#data-disks" if "disk" in act else "")
+
+
+def _anew(request: HttpRequest, query: str, place: str = "") -> HttpResponse:
+    """The page under the address that says all that is chosen; what no address says would be lost on the way there."""
+    carried = first_boot.carried(query, request.POST)
+    return redirect(f"{reverse('buy')}?{query}{place}") if carried is None else _page(request, carried)
 
 
 def _to_top_up(request: HttpRequest, account_id: int) -> HttpResponse:
     """To the top-up of what this form lacks; to the form itself where it lacks nothing or has no price."""
-    shown = offer.make(Typed.of(request.POST), account_id)
+    shown = offer.make(Typed.sent(request.POST), account_id)
     if shown.quoted is None:
         return _page(request, request.POST, status=409)
-    return redirect(shown.top_up_address if shown.lacks_minor else f"{reverse('buy')}?{shown.query}")
+    if not shown.lacks_minor:
+        return _anew(request, shown.query)
+    first_boot.leave(request)
+    return redirect(shown.top_up_address)
 
 
 def _new_key(request: HttpRequest, account_id: int) -> HttpResponse:
@@ -208,7 +219,7 @@ def _new_key(request: HttpRequest, account_id: int) -> HttpResponse:
     if private_key:
         return _page(request, form, made=pair, private_key=private_key)
     messages.success(request, _("The key pair {name} was imported.").format(name=pair.name))
-    return redirect(f"{reverse('buy')}?{offer.make(Typed.of(form), None).query}#login")
+    return _anew(request, offer.make(Typed.sent(form), None).query, "#login")
 
 
 def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
@@ -233,7 +244,7 @@ def _submit(request: HttpRequest, account_id: int) -> HttpResponse:
 
 def _confirmed(form: QueryDict, account_id: int, token: str) -> tuple[Offer, Quote]:
     """The form and the quote that was shown for just this configuration, else _ShowAgain or _Done."""
-    shown = offer.make(Typed.of(form), account_id)
+    shown = offer.make(Typed.sent(form), account_id)
     try:
         quoted = shown_quote.read(account_id, form.get("quote", ""))
     except shown_quote.NotShown as missing:
@@ -295,7 +306,7 @@ def _wanted(request: HttpRequest, account_id: int, shown: Offer) -> Purchase:
 
 def _dry_run(request: HttpRequest, account_id: int) -> HttpResponse:
     """Whether this would be bought now, by RunInstances' own rule for DryRun; nothing changes."""
-    shown = offer.make(Typed.of(request.POST), account_id)
+    shown = offer.make(Typed.sent(request.POST), account_id)
     if shown.quoted is None or shown.errors:
         return _page(request, request.POST, status=422)
     try:
@@ -308,7 +319,7 @@ def _dry_run(request: HttpRequest, account_id: int) -> HttpResponse:
 def _save(request: HttpRequest, account_id: int) -> HttpResponse:
     """Keep what is chosen as a new launch template, or as a new version of the one that the form began with."""
     form = request.POST
-    shown = offer.make(Typed.of(form), account_id)
+    shown = offer.make(Typed.sent(form), account_id)
     if shown.quoted is None:
         return _page(request, form, status=422)
     try:

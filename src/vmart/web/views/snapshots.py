@@ -79,7 +79,7 @@ def new_page(request: HttpRequest, account_id: int) -> HttpResponse:
 def _cost(disk: Disk, form: NewSnapshotForm) -> Cost | None:
     """None where none are sold, which the form says."""
     try:
-        return create.cost(disk.zone_id, disk.size_gib)
+        return create.cost(disk.account_id, disk.zone_id, disk.size_gib)
     except Refused as refused:
         if form.is_bound:
             form.refuse(refused)

@@ -209,7 +209,7 @@ def inquiry_price_create_disks(call: Call, asked: InquiryPriceCreateDisks) -> In
     wanted = _wanted(call, asked, "")
     if not wanted.region:
         raise MissingParameter("Name a region: a price is of one.", field="region")
-    cost = create.cost(shop.snapshot(), wanted)
+    cost = create.cost(call.account_id, shop.snapshot(), wanted)
     if cost.hourly is not None:
         return {"DiskPrice": hour_price(cost.hourly * asked.disk_count)}
     return {"DiskPrice": disk_price([], [(cost.listed_minor * asked.disk_count, cost.hold_minor * asked.disk_count)])}

@@ -16,6 +16,7 @@ from vmart.catalog.shop import Shop, ZoneView
 from vmart.kernel.errors import InvalidValue
 from vmart.listings import stock
 from vmart.pricing import books
+from vmart.pricing.book import PriceBook
 from vmart.pricing.configuration import DEFAULT_SYSTEM_GIB
 from vmart.pricing.quote import POSTPAID_BY_HOUR, PREPAID, SPOTPAID
 
@@ -127,7 +128,8 @@ def describe_zone_instance_config_infos(
                 key=key[:40],
             )
         sales.sort(key=_SORT_KEYS[name], reverse=order == "desc")
-    return {"InstanceTypeQuotaSet": [_quota_item(here, sale, call.language) for sale in sales]}
+    book = books.own_book(call.account_id, here.generation)
+    return {"InstanceTypeQuotaSet": [_quota_item(book, sale, call.language) for sale in sales]}
 
 
 def _sales(here: Shop, zones: Iterable[ZoneView], room: Mapping[tuple[str, str], int]) -> Iterator[Sale]:
@@ -148,8 +150,8 @@ def _stock_category(room: int) -> str:
     return next(name for least, name in _STOCK if room >= least)
 
 
-def _quota_item(here: Shop, sale: Sale, language: str) -> InstanceTypeQuotaItemAnswer:
-    prices = books.current_book(here.generation).regions[sale.zone.region]
+def _quota_item(book: PriceBook, sale: Sale, language: str) -> InstanceTypeQuotaItemAnswer:
+    prices = book.regions[sale.zone.region]
     kind, sold_out = sale.kind, sale.room == 0
     if sale.charge_type == SPOTPAID:
         price = spot_type_price(prices.spot[kind.code], prices.cpu[kind.code])

@@ -273,12 +273,12 @@ def configuration(here: Shop, call: Call, asked: Configured) -> Configuration:
 def inquiry_price_run_instances(call: Call, asked: InquiryPriceRunInstances) -> InquiryPriceRunInstancesAnswer:
     """The price that RunInstances would charge."""
     here, wanted_one = shop.snapshot(), configuration(shop.snapshot(), call, asked)
-    quoted = offered.price(wanted_one, here)
+    quoted = offered.price(wanted_one, here, call.account_id)
     spot.check(here, quoted.configuration, Attributes(max_price=_bid(asked.instance_market_options)))
     if wanted_one.charge_type != SPOTPAID:
         return {"Price": quote_price(quoted)}
     as_postpaid = replace(quoted.configuration, charge_type=POSTPAID_BY_HOUR)
-    return {"Price": spot_price(quoted, offered.price(as_postpaid, here))}
+    return {"Price": spot_price(quoted, offered.price(as_postpaid, here, call.account_id))}
 
 
 def wanted(call: Call, asked: MachineToBuy) -> Purchase:

@@ -268,7 +268,7 @@ def inquiry_price_allocate_addresses(
     """At a machine: its bandwidth, or what a GiB costs; by the month a term of it."""
     part = AddressPart(asked.internet_charge_type, asked.internet_max_bandwidth_out)
     first = asked.address_charge_prepaid
-    cost = allocate.price(region_of(call), part, first.period if first else 0)
+    cost = allocate.price(call.account_id, region_of(call), part, first.period if first else 0)
     if cost.term_minor is not None:
         return {"Price": of_term(cost.listed_minor, cost.term_minor)}
     return {"Price": of_unit(unit_of(cost))}
