@@ -18,35 +18,45 @@ WHOLE = Decimal(1)
 PLACES = 4  # of a factor
 _LEAST = Decimal(1).scaleb(-PLACES)
 _AHEAD = dt.timedelta(minutes=1)
+_FEW = 8  # accounts whose parts are asked for one by one: each is kept in mind
 
 
 def factor(account_id: int, at: dt.datetime | None = None) -> Decimal:
     """What part of list prices the account pays at ``at`` (business time, not to come; now): 0 to 1."""
-    return _in_hour(account_id, clock.hour_start(at or clock.now()))
+    return next((part for _, part in _begun(account_id, clock.hour_start(at or clock.now()))), WHOLE)
 
 
 @functools.lru_cache(maxsize=10_000)
-def _in_hour(account_id: int, hour: dt.datetime) -> Decimal:
-    row = Discount.objects.filter(account_id=account_id, from_at__lte=hour).order_by("-from_at").first()
-    return row.factor.normalize() if row else WHOLE
+def _begun(account_id: int, hour: dt.datetime) -> tuple[tuple[dt.datetime, Decimal], ...]:
+    """From when on it has paid which part, the latest first, as of an hour that has begun."""
+    rows = Discount.objects.filter(account_id=account_id, from_at__lte=hour).order_by("-from_at")
+    return tuple((row.from_at, row.factor.normalize()) for row in rows)
 
 
 def forget() -> None:
     """Drop what is kept in mind: another database, or a test's end."""
-    _in_hour.cache_clear()
+    _begun.cache_clear()
 
 
-def factors(account_ids: Collection[int], at: dt.datetime | None = None) -> dict[int, Decimal]:
-    """The same of those accounts that do not pay all of it."""
-    found = Discount.objects.filter(account_id__in=account_ids, from_at__lte=at or clock.now())
+def factors(account_ids: Collection[int]) -> dict[int, Decimal]:
+    """What part each of the accounts pays now."""
+    if len(account_ids) <= _FEW:
+        return {account: factor(account) for account in account_ids}
+    found = Discount.objects.filter(account_id__in=account_ids, from_at__lte=clock.now())
     held = found.order_by("account_id", "-from_at").distinct("account_id").values_list("account_id", "factor")
-    return {account: factor.normalize() for account, factor in held if factor != WHOLE}
+    return dict.fromkeys(account_ids, WHOLE) | {account: part.normalize() for account, part in held}
 
 
 def by_hour(account_id: int) -> Callable[[dt.datetime], Decimal]:
-    """What part the account pays in the hour that begins at an instant; read once."""
-    rows = of(account_id)
-    return lambda at: next((row.factor.normalize() for row in rows if row.from_at <= at), WHOLE)
+    """What part the account pays in the hour that begins at an instant, which is not to come."""
+    begun = _begun(account_id, clock.hour_start(clock.now()))
+    return lambda at: next((part for from_at, part in begun if from_at <= at), WHOLE)
+
+
+def planned(account_id: int, at: dt.datetime) -> Decimal:
+    """What part it is to pay at an instant to come, as it is set now."""
+    row = Discount.objects.filter(account_id=account_id, from_at__lte=at).order_by("-from_at").first()
+    return row.factor.normalize() if row else WHOLE
 
 
 def of(account_id: int) -> list[Discount]:
@@ -98,10 +108,10 @@ def keep(account_id: int, wanted: Decimal, reason: str, by: str, at: dt.datetime
         raise NotFound("There is no customer {id}.", field="account_id", id=account_id)
     now = at or clock.now()
     from_at = begins(now)
-    if by_hour(account_id)(from_at) == wanted:
+    if planned(account_id, from_at) == wanted:
         return False
     withdraw(account_id, now)
-    if by_hour(account_id)(from_at) != wanted:
+    if planned(account_id, from_at) != wanted:
         Discount.objects.create(
             account_id=account_id, from_at=from_at, factor=wanted, reason=reason, by=by, created_at=now
         )

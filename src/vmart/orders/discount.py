@@ -59,7 +59,7 @@ def withdraw(account_id: int, actor: Actor) -> bool:
 
 def _at_its_hour(account_id: int, now: dt.datetime) -> Decimal:
     """What is paid when that begins which is set now."""
-    return discounts.by_hour(account_id)(discounts.begins(now))
+    return discounts.planned(account_id, discounts.begins(now))
 
 
 def _told(account_id: int, was: Decimal, now: dt.datetime, actor: Actor, why: str = "") -> bool:

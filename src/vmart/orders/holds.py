@@ -37,7 +37,7 @@ def hourly(bundles: Iterable[int], *, paused: bool = False) -> dict[int, Decimal
     part = discounts.factors({account for _, account, _, _ in asked})
     for bundle, account, key, quantity in asked:
         so_far = found[bundle]
-        hour = rate_per_hour(rates[key], quantity) * part.get(account, discounts.WHOLE) if key in rates else None
+        hour = rate_per_hour(rates[key], quantity) * part[account] if key in rates else None
         found[bundle] = None if so_far is None or hour is None else so_far + hour
     return found
 
