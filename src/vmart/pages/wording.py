@@ -529,6 +529,7 @@ _PLACES = (
     _("it has expired"),
     _("its planned end has come"),
     _("it is in the recycle bin"),
+    _("hours"),
 )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from django.utils.translation import gettext_noop
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vmart.kernel.documents import wrong_part
@@ -18,7 +17,7 @@ from vmart.kernel.money import exponent
 RATE_PLACES = 8
 FACTOR_PLACES = 4
 _GIB_MAX = 1_000_000
-_HOURS = gettext_noop("hours")
+_HOURS = "hours"
 
 Price = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
 PositivePrice = Annotated[Decimal, Field(gt=0, max_digits=20, decimal_places=RATE_PLACES, allow_inf_nan=False)]
