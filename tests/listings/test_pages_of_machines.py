@@ -259,6 +259,14 @@ FROM {table} AS one, generate_series(1000000, 1004000) AS n WHERE one.id = {id} 
 """
 
 
+def _plan(matching: Matching, query: str) -> list[str]:
+    """Can an index answer alone? So few rows may be read whole where VACUUM cannot mark them as all-visible."""
+    with db.act():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        return [row["QUERY PLAN"] for row in matching.rows("EXPLAIN " + query, order=machines._NEWEST)]
+
+
 def test_offset_and_count_read_indexes_alone(rows: list[Row]) -> None:
     """A machine's row is read for the machines of the page, and for no other."""
     running = next(row for row in rows if row["state"] == "RUNNING" and row["charge_type"] == "POSTPAID_BY_HOUR")
@@ -274,7 +282,7 @@ def test_offset_and_count_read_indexes_alone(rows: list[Row]) -> None:
     ):  # fmt: skip
         matching = Matching.of(running["account_id"], machines._FROM, machines._CONDITIONS, Wanted(**condition))
         for query in ("SELECT count(*) {matching}", "SELECT i.id {matching} {order} OFFSET 900 LIMIT 20"):
-            plan = [row["QUERY PLAN"] for row in matching.rows("EXPLAIN " + query, order=machines._NEWEST)]
+            plan = _plan(matching, query)
             (chosen,) = [line for line in plan if "instances_instance i" in line]
             assert "Index Only Scan" in chosen, plan
             assert not any("Sort" in line for line in plan), plan
