@@ -183,6 +183,10 @@ def test_what_is_printed_is_what_the_golden_file_has(
         ([*CHANGE, "term_discounts.tables.default.12=1.2"], "less than or equal to 1, not 1.2"),
         ([*CHANGE, "term_discounts.tables.default.61=0.5"], "less than or equal to 60, not 61"),
         ([*CHANGE, "term_discounts.tables.default=6: 0.9, 6: 0.8"], "6 months stand here twice."),
+        (
+            [*CHANGE, "term_discounts.tables.default=a: 0.9", "term_discounts.tables.default.12=0.8"],
+            "term_discounts.tables.default.0.months: a is not right",
+        ),
         ([*CHANGE, "--remove", "term_discounts.tables.S5"], "instance_types.S5.SMALL1.terms: S5 is not known to term"),
         ([*CHANGE, "--remove", "regions.ap-shanghai.factor"], "regions.ap-shanghai.factor: (empty) is not right"),
         ([*CHANGE, "regions.ap-shanghai.factor=1.00001"], "no more than 4 decimal places"),

@@ -26,7 +26,7 @@ from vmart.orders.models import EngineDrift
 from vmart.orders.purchase import purchase
 from vmart.orders.snapshots.create import NewSnapshot
 from vmart.orders.snapshots.create import create as create_snapshot
-from vmart.pages import wording
+from vmart.pages import event_words
 from vmart.payments import refunded, to_card, top_up, unexplained
 from vmart.payments.models import Unexplained
 from vmart.payments.providers.sandbox import TAKES_NOTHING_BACK
@@ -273,7 +273,7 @@ def test_a_cause_is_a_line_until_it_is_gone(tag: str, world: World, test_clock: 
     assert lines() == [line]
     worst = "error" if {cause.tag: cause for cause in CAUSES}[tag].severity == ERROR else "warning"
     assert attention.summary() == Summary(1, False, worst)
-    assert line[1] in wording.SUBJECTS
+    assert line[1] in event_words.SUBJECTS
     assert next(making, None) is None
     assert (lines(), attention.summary()) == ([], Summary(0, False, ""))
 

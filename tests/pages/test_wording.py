@@ -12,7 +12,7 @@ from vmart.instances.models import State
 from vmart.orders import passwords
 from vmart.orders.models import Line, Status
 from vmart.orders.sweep import Drift
-from vmart.pages import wording
+from vmart.pages import event_words, wording
 from vmart.payments.models import Payment
 
 SOURCE = Path(vmart.__file__).parent
@@ -35,13 +35,13 @@ def test_events() -> None:
     told = re.findall(r"orphan|missing|on\b|off", Drift.__doc__ or "")
     seen = {f"seen_{kind}" for kind in told if kind in ("missing", "on", "off")}
     assert len(seen) == 3
-    assert (written - {"seen_"}) | seen <= set(wording.EVENTS)
+    assert (written - {"seen_"}) | seen <= set(event_words.EVENTS)
 
 
 def test_subjects_of_events() -> None:
     kinds = {value for name, value in vars(record).items() if name.isupper()}
     assert {"machine", "own_image", "account"} <= kinds
-    assert kinds <= set(wording.SUBJECTS)
+    assert kinds <= set(event_words.SUBJECTS)
 
 
 def test_operations() -> None:

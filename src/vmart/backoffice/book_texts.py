@@ -40,7 +40,7 @@ def _say(section: Mapping[str, Any], wanted: Named, name: str, text: str) -> Non
     table, months = _term(wanted, name)
     if table:
         kept = [row for row in _rows(wanted, table) if row["months"] != months]
-        wanted[table] = tuple(sorted([*kept, {"months": months, "factor": text}], key=lambda row: int(row["months"])))
+        wanted[table] = tuple(sorted([*kept, {"months": months, "factor": text}], key=_months))
     elif columns := book_names.columns(name, section["regions"]):
         wanted[name] = tuple(_read(part, columns) for part in text.split(",") if part.strip())
     elif name == COVERS or name in _may_be(section):
@@ -81,6 +81,12 @@ def _rows(wanted: Named, table: str) -> book_names.Rows:
     rows = wanted[table]
     assert isinstance(rows, tuple), table
     return rows
+
+
+def _months(row: Row) -> int:
+    """Where a discount stands; what is no number is refused later, with its row."""
+    text = row["months"]
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _read(text: str, columns: tuple[str, ...]) -> Row:

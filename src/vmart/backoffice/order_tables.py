@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from vmart.listings.sold_orders import GivenBack, OrderRow, Sold
 from vmart.orders.models import Status
 from vmart.orders.refund import Part
-from vmart.pages import cells, printed, wording
+from vmart.pages import cells, event_words, printed, wording
 from vmart.pages.cells import badge, link, soft, together
 from vmart.pages.table import FIGURE, MONO, NUM, RIGHT, Column, Filter, Table, Words
 
@@ -64,7 +64,7 @@ ORDERS: Table[OrderRow] = Table(
 def _thing(row: Sold) -> SafeString:
     why = soft(wording.said(row.line.reason)) if row.line.reason else ""
     lost = together(" ", badge(_("Lost"), "bad")) if row.lost else ""
-    return together(row.public_id, lost, soft(wording.SUBJECTS.get(row.kind, row.kind)), why)
+    return together(row.public_id, lost, soft(event_words.SUBJECTS.get(row.kind, row.kind)), why)
 
 
 def _term(row: Sold) -> SafeString | str:

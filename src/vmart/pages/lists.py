@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from vmart.events.actor import SELLER
 from vmart.listings.activity import Happened
 from vmart.listings.overview import Posting
-from vmart.pages import printed, wording
+from vmart.pages import event_words, printed, wording
 from vmart.pages.cells import soft, together
 from vmart.pages.table import FIGURE, FREE, MONO, NUM, Column, Filter, Table
 
@@ -67,12 +67,12 @@ def activity(*, seller: bool, filters: Sequence[Filter] = (), name: str = "") ->
 
 
 def _of_what(row: Happened) -> SafeString:
-    kind = wording.SUBJECTS.get(row.subject_kind, row.subject_kind)
+    kind = event_words.SUBJECTS.get(row.subject_kind, row.subject_kind)
     return together(kind, " ", soft(row.subject, MONO)) if row.subject else together(kind)
 
 
 def _what_happened(row: Happened, seller: bool) -> SafeString:
-    parts: list[object] = [wording.EVENTS.get(row.kind, row.kind)]
+    parts: list[object] = [event_words.EVENTS.get(row.kind, row.kind)]
     if row.detail.get("amount_minor"):
         parts += [" ", format_html('<span class="num">{}</span>', printed.money(row.detail["amount_minor"]))]
     if why := _why(row, seller):

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from vmart.backoffice.mending import where
 from vmart.listings.attention import Need
-from vmart.pages import permitted, wording
+from vmart.pages import event_words, permitted
 from vmart.pages.cells import NOTHING, link, soft, together
 from vmart.pages.table import MONO
 
@@ -21,4 +21,4 @@ def attention_subject(context: Any, need: Need) -> SafeString:
     name, place = need.subject or NOTHING, where(need)
     opens = place and permitted.may(context["request"].user, resolve(place).view_name)
     named = link(place, name, MONO) if opens else format_html('<span class="mono">{}</span>', name)
-    return together(named, soft(wording.SUBJECTS.get(need.subject_kind, need.subject_kind)))
+    return together(named, soft(event_words.SUBJECTS.get(need.subject_kind, need.subject_kind)))

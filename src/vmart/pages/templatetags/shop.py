@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from vmart.catalog import shop
 from vmart.catalog.brand import BrandView
 from vmart.kernel import clock
-from vmart.pages import cells, console_words, local_time, printed, role_words, wording
+from vmart.pages import cells, console_words, event_words, local_time, printed, role_words, wording
 from vmart.policy import policy
 from vmart.policy.numbers import Policy
 
@@ -120,7 +120,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "charge_type": wording.CHARGE_TYPES,
     "internet": wording.INTERNET,
     "kind": wording.KINDS,
-    "event": wording.EVENTS,
+    "event": event_words.EVENTS,
     "provider": wording.PROVIDERS,
     "action": wording.ACTIONS,
     "apart": wording.APART,

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from vmart.listings.activity import Happened, Wanted, of_account
-from vmart.pages import lists, local_time, wording
+from vmart.pages import event_words, lists, local_time
 from vmart.pages.table import Filter, Shown, Table
 from vmart.web.visitor import customer
 
@@ -31,8 +31,8 @@ def activity(request: HttpRequest, account_id: int) -> HttpResponse | StreamingH
 
 def audit_log() -> Table[Happened]:
     """The list, with its choices in the reader's language."""
-    kinds = sorted(wording.EVENTS.items(), key=lambda kind: str(kind[1]))
-    subjects = [(kind, title) for kind, title in wording.SUBJECTS.items() if kind not in _NOT_AN_ACCOUNTS]
+    kinds = sorted(event_words.EVENTS.items(), key=lambda kind: str(kind[1]))
+    subjects = [(kind, title) for kind, title in event_words.SUBJECTS.items() if kind not in _NOT_AN_ACCOUNTS]
     return lists.activity(
         seller=False,
         name="activity",

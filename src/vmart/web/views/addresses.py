@@ -30,7 +30,7 @@ from vmart.pricing.errors import PeriodNotSold
 from vmart.pricing.priced import Priced
 from vmart.web import acting, typed_tags
 from vmart.web.acting import as_file, found, was_shown
-from vmart.web.forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
+from vmart.web.address_forms import EipBandwidth, EipMachine, EipMode, EipName, NewEip
 from vmart.web.row_acts import address_may
 from vmart.web.tables import EIPS
 from vmart.web.visitor import actor, customer, field
