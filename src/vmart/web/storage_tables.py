@@ -18,7 +18,7 @@ from vmart.pages.templatetags.shop import zone_name
 from vmart.storage.models import Disk
 from vmart.storage.models import State as DiskState
 from vmart.web import row_acts
-from vmart.web.tables import machine_name, zones
+from vmart.web.tables import BY_TAG, BY_ZONE, machine_name
 
 
 def _disk_name(row: OwnDisk) -> SafeString:
@@ -68,9 +68,9 @@ DISKS: Table[OwnDisk] = Table(
     onward=("disk_new", _("Buy a disk")),
     filters=(
         Filter("q", _("Name or id")),
-        Filter("zone", _("Zone"), zones),
+        BY_ZONE,
         Filter("state", _("State"), _disk_states),
-        Filter("tag", _("Tag (key, or key=value)")),
+        BY_TAG,
     ),
     name="disks",
     acts=row_acts.of_disk,
@@ -108,9 +108,9 @@ SNAPSHOTS: Table[SnapshotView] = Table(
     empty=_("You have no snapshot yet. One is made on the page of a disk, or of a machine, and stays when that ends."),
     filters=(
         Filter("disk", _("Id of the disk")),
-        Filter("zone", _("Zone"), zones),
+        BY_ZONE,
         Filter("state", _("State"), _snapshot_states),
-        Filter("tag", _("Tag (key, or key=value)")),
+        BY_TAG,
     ),
     name="snapshots",
     acts=row_acts.of_snapshot,

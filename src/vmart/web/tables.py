@@ -74,8 +74,12 @@ def _billing(machine: Instance) -> SafeString:
     return together(title)
 
 
-def zones() -> Sequence[tuple[str, Words]]:
+def _zones() -> Sequence[tuple[str, Words]]:
     return [(zone.code, wording.in_language(zone, "name")) for zone in shop.snapshot().zones.values()]
+
+
+BY_ZONE = Filter("zone", _("Zone"), _zones)
+BY_TAG = Filter("tag", _("Tag (key, or key=value)"))
 
 
 def _states() -> Sequence[tuple[str, Words]]:
@@ -107,9 +111,9 @@ MACHINES: Table[Instance] = Table(
     onward=BUY,
     filters=(
         Filter("q", _("Name or address")),
-        Filter("zone", _("Zone"), zones),
+        BY_ZONE,
         Filter("state", _("State"), _states),
-        Filter("tag", _("Tag (key, or key=value)")),
+        BY_TAG,
     ),
     name="machines",
     acts=row_acts.of_machine,

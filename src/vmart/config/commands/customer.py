@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vmart.config.commands.frame import data_dir_option, links_of, places_of, set_up, who_types
-from vmart.config.commands.output import output_option, show
+from vmart.config.commands.output import output_option, show, tell_older
 from vmart.config.places import Misused
 
 
@@ -79,8 +79,7 @@ def customer_list(own_data_dir: Path | None, output: str, search: str, before: s
         ],
         output,
     )  # fmt: skip
-    if page.older:
-        click.echo(f"older ones: --before {page.older}", err=True)
+    tell_older(page.older)
 
 
 @customer.command("show")
@@ -219,8 +218,7 @@ def customer_notes(own_data_dir: Path | None, output: str, customer: str, before
         ],
         output,
     )  # fmt: skip
-    if page.older:
-        click.echo(f"older ones: --before {page.older}", err=True)
+    tell_older(page.older)
 
 
 @customer.command("discount")
@@ -293,8 +291,7 @@ def customer_discounts(own_data_dir: Path | None, output: str, customer: str, be
         ],
         output,
     )  # fmt: skip
-    if page.older:
-        click.echo(f"older ones: --before {page.older}", err=True)
+    tell_older(page.older)
 
 
 @customer.command("freeze")

@@ -8,7 +8,7 @@ import click
 
 from vmart.config.commands.customer import told, units
 from vmart.config.commands.frame import NOT_WELL, data_dir_option, places_of, set_up, who_types
-from vmart.config.commands.output import output_option, show
+from vmart.config.commands.output import output_option, show, tell_older
 from vmart.config.places import Misused
 
 STATES = ("unpaid", "paid", "delivering", "delivered", "failed", "refunded", "closed", "expired")
@@ -40,8 +40,7 @@ def order_list(own_data_dir: Path | None, output: str, search: str, state: str |
         ],
         output,
     )  # fmt: skip
-    if page.older:
-        click.echo(f"older ones: --before {page.older}", err=True)
+    tell_older(page.older)
 
 
 @order.command("show")

@@ -16,6 +16,12 @@ def output_option(function: Any) -> Any:
     return click.option("-o", "--output", type=kinds, default="table", show_default=True)(function)
 
 
+def tell_older(before: str) -> None:
+    """How the page after this one is asked for, where there is one."""
+    if before:
+        click.echo(f"older ones: --before {before}", err=True)
+
+
 def show(value: Sequence[Row] | Row, output: str) -> None:
     """Print rows, or one thing whose members may be rows of their own."""
     if output == "json":
