@@ -13,7 +13,7 @@ from tests.support.running_shop import ROOT, open_shop
 from tests.support.scene import CUSTOMER, SELLER, Scene, settle
 
 FOLDER = ROOT / "docs" / "images"
-_COLOURS = 128  # as many as a page has, with the edges of its letters
+_COLOURS = 256  # as many as a page has, with the edges of its letters
 _PASSWORD = "Correct-horse-7"
 # An hour of a machine that serves visitors; what stands on the shop's own clock.
 _VALUES = """
@@ -70,7 +70,7 @@ def _console(scene: Scene) -> None:
         page.wait_for_url("**/orders/*/")
         page.click("text=Open the console")
         page.wait_for_url("**/console/")
-        expect(page.locator("#console-state")).to_have_text("Open", timeout=60_000)
+        expect(page.locator("#console-state")).to_have_text("Open", timeout=120_000)
         rows = page.locator("#console-screen .xterm-rows")
         for asked, typed in (("login:", "root"), ("Password:", _PASSWORD), (":~#", "uname"), ("Linux", "free")):
             expect(rows).to_contain_text(asked)
@@ -112,5 +112,5 @@ def _first_run(page: Page) -> None:
     page.click("main button.btn-primary")
     page.wait_for_url("**/seller/first-run/test/")
     page.click("main button.btn-primary")
-    expect(page.locator("text=Your first sale is delivered")).to_be_visible(timeout=60_000)
+    expect(page.locator("text=Your first sale is delivered")).to_be_visible(timeout=120_000)
     _keep("first-run-sale", page)
